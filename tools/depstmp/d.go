@@ -1,0 +1,28 @@
+package depstmp
+
+import (
+	_ "github.com/chromedp/chromedp"
+	_ "github.com/danielgtaylor/huma/v2"
+	_ "github.com/danielgtaylor/huma/v2/adapters/humago"
+	_ "github.com/dgraph-io/badger/v4"
+	_ "github.com/eclipse/paho.mqtt.golang"
+	_ "github.com/goburrow/modbus"
+	_ "github.com/goccy/go-yaml"
+	_ "github.com/gopcua/opcua"
+	_ "github.com/gopcua/opcua/server"
+	_ "github.com/klauspost/compress/zstd"
+	_ "github.com/mochi-mqtt/server/v2"
+	_ "github.com/prometheus/client_golang/prometheus"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/simonvetter/modbus"
+	_ "github.com/spf13/cobra"
+	_ "github.com/spiffe/go-spiffe/v2/workloadapi"
+	_ "github.com/spiffe/go-spiffe/v2/proto/spiffe/workload"
+	_ "github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
+	_ "go.uber.org/goleak"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/sys/unix"
+	_ "google.golang.org/grpc"
+	_ "google.golang.org/protobuf/proto"
+	_ "pgregory.net/rapid"
+)
