@@ -103,6 +103,9 @@ func (l Lane) String() string { return nameOf(laneNames[:], uint8(l), "lane") }
 // String returns the direction's name as configuration and JSON write it.
 func (d Direction) String() string { return nameOf(directionNames[:], uint8(d), "direction") }
 
+// ParseType returns the type that s names, or an error that lists the known ones.
+func ParseType(s string) (Type, error) { v, err := parse(typeNames[:], s, "type"); return Type(v), err }
+
 // ParseKind returns the kind that s names, or an error that lists the known ones.
 func ParseKind(s string) (Kind, error) { v, err := parse(kindNames[:], s, "kind"); return Kind(v), err }
 
