@@ -1,0 +1,47 @@
+package wire
+
+// Limits bound one batch. An encoder refuses to exceed them; a decoder refuses before it allocates. A zero or
+// negative field stands for its default.
+type Limits struct {
+	MaxFrameBytes int // of the whole payload as published; some hosted brokers allow 128 KiB only
+	MaxRawBytes   int // of the inflated protobuf message; more is taken for a bomb
+	MaxSamples    int
+}
+
+// DefaultLimits returns 256 KiB a frame, 4 MiB inflated and 65,536 samples.
+func DefaultLimits() Limits {
+	return Limits{MaxFrameBytes: 256 << 10, MaxRawBytes: 4 << 20, MaxSamples: 65536}
+}
+
+// maxLimit keeps every limit, and sums of a few, within an int of 32 bits and within the header's fields.
+const maxLimit = 1 << 28
+
+// normal returns l with defaults for absent fields and maxLimit for larger ones.
+func (l Limits) normal() Limits {
+	d := DefaultLimits()
+	pick := func(v, def int) int {
+		if v <= 0 {
+			return def
+		}
+		return min(v, maxLimit)
+	}
+	return Limits{pick(l.MaxFrameBytes, d.MaxFrameBytes), pick(l.MaxRawBytes, d.MaxRawBytes), pick(l.MaxSamples, d.MaxSamples)}
+}
+
+// Limits of messages that are no batches. They are far beyond what a venue needs; a payload beyond is refused with ErrTooLarge.
+const (
+	// MaxControlRawBytes bounds an inflated ack, inventory, command or reply.
+	MaxControlRawBytes = 1 << 20
+	// MaxRanges bounds the ranges, table hashes and refusals of an ack each, and all pending ranges of an inventory.
+	MaxRanges = 16384
+	// MaxEpochs bounds the epochs of an inventory.
+	MaxEpochs = 1024
+	// MaxTablePoints bounds the points of one point table.
+	MaxTablePoints = 1 << 17
+	// MaxTableParts bounds the parts of one point table; a part's number has to fit its topic.
+	MaxTableParts = 1024
+	// MaxTableRawBytes bounds what one TableAssembler holds of tables that are not complete, and one table.
+	MaxTableRawBytes = 32 << 20
+	// MaxTextBytes bounds one text value, session id, command id, reason and every other string but names.
+	MaxTextBytes = 4096
+)

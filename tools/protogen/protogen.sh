@@ -1,0 +1,25 @@
+#!/bin/sh
+# Generates the Go code of sync/contract from its .proto file. It needs protoc 3.21 or later (Debian:
+# protobuf-compiler); the Go plugin comes from this module's tool directive, at the version of go.mod.
+# With --check it changes nothing and fails when the committed code is not what protoc would write.
+set -eu
+cd "$(dirname "$0")/../.."
+
+command -v protoc >/dev/null || { echo "protogen: protoc is not installed (Debian: apt install protobuf-compiler)" >&2; exit 1; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+printf '#!/bin/sh\nexec go tool protoc-gen-go "$@"\n' >"$work/protoc-gen-go"
+chmod +x "$work/protoc-gen-go"
+mkdir "$work/out"
+protoc --plugin="protoc-gen-go=$work/protoc-gen-go" --proto_path=sync/contract \
+	--go_out="$work/out" --go_opt=paths=source_relative courtside.proto
+
+if [ "${1:-}" = --check ]; then
+	# The header names protoc's version, which may differ from machine to machine.
+	grep -v '^// .*protoc' "$work/out/courtside.pb.go" >"$work/want"
+	grep -v '^// .*protoc' sync/contract/courtside.pb.go >"$work/have"
+	cmp -s "$work/want" "$work/have" || { echo "protogen: sync/contract/courtside.pb.go is stale; run make proto" >&2; exit 1; }
+else
+	cp "$work/out/courtside.pb.go" sync/contract/courtside.pb.go
+fi
