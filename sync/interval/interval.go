@@ -155,3 +155,26 @@ func (s *Set) Missing(within Interval) iter.Seq[Interval] {
 
 // Clone returns a copy that shares nothing with s.
 func (s *Set) Clone() Set { return Set{ivs: append([]Interval(nil), s.ivs...)} }
+
+// Last returns the largest interval, and false when the set is empty.
+func (s *Set) Last() (Interval, bool) {
+	if len(s.ivs) == 0 {
+		return Interval{}, false
+	}
+	return s.ivs[len(s.ivs)-1], true
+}
+
+// Within yields, in ascending order, the parts of the set that lie in bounds. The set must not change meanwhile.
+func (s *Set) Within(bounds Interval) iter.Seq[Interval] {
+	return func(yield func(Interval) bool) {
+		lo := sort.Search(len(s.ivs), func(k int) bool { return s.ivs[k].To > bounds.From })
+		for _, i := range s.ivs[lo:] {
+			if i.From >= bounds.To {
+				return
+			}
+			if !yield(Interval{max(i.From, bounds.From), min(i.To, bounds.To)}) {
+				return
+			}
+		}
+	}
+}

@@ -71,4 +71,24 @@ func check(t *rapid.T, s *Set, model map[uint64]bool) {
 	if missing+count != 64 {
 		t.Fatalf("missing %d and held %d do not add up to 64", missing, count)
 	}
+	if iv, ok := s.Last(); ok != (count > 0) || ok && (iv.To != last || !s.Has(iv.From)) {
+		t.Fatalf("Last = %v, %v, want one that ends at %d", iv, ok, last)
+	}
+	within := uint64(0)
+	for iv := range s.Within(Interval{5, 50}) {
+		for n := iv.From; n < iv.To; n++ {
+			if n < 5 || n >= 50 || !model[n] {
+				t.Fatalf("Within yields %d", n)
+			}
+			within++
+		}
+	}
+	for n := uint64(5); n < 50; n++ {
+		if model[n] {
+			within--
+		}
+	}
+	if within != 0 {
+		t.Fatalf("Within missed numbers")
+	}
 }
