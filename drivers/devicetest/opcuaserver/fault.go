@@ -1,0 +1,88 @@
+package opcuaserver
+
+import (
+	"time"
+
+	"github.com/gopcua/opcua/ua"
+)
+
+// Restart closes the server and starts it on the same address: sessions and subscriptions are gone, nodes and values stay.
+func (s *Server) Restart() error {
+	addr := s.Addr()
+	if err := s.Close(); err != nil {
+		return err
+	}
+	return s.Start(addr)
+}
+
+// KillSessions forgets all sessions and subscriptions and leaves the connections open: every
+// later request is answered with Bad_SessionIdInvalid.
+func (s *Server) KillSessions() {
+	s.mu.Lock()
+	var waiting []publish
+	for _, sess := range s.sessions {
+		waiting = append(waiting, sess.publishes...)
+	}
+	clear(s.sessions)
+	for id, sub := range s.subs {
+		sub.stop()
+		delete(s.subs, id)
+	}
+	s.mu.Unlock()
+	for _, p := range waiting {
+		p.refuse(ua.StatusBadSessionClosed)
+	}
+}
+
+// DropConnections cuts all TCP connections and keeps the sessions and subscriptions.
+func (s *Server) DropConnections() {
+	s.mu.Lock()
+	run := s.run
+	s.mu.Unlock()
+	if run != nil {
+		run.drop()
+	}
+}
+
+// Stall makes the server accept connections and requests and answer none of them, until it is called with false.
+func (s *Server) Stall(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	open := true
+	select {
+	case <-s.gate:
+	default:
+		open = false
+	}
+	switch {
+	case on && open:
+		s.gate = make(chan struct{})
+	case !on && !open:
+		close(s.gate)
+	}
+}
+
+// Slow makes the server wait for d before each answer; 0 for not at all.
+func (s *Server) Slow(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slow = d
+}
+
+// Garbage makes the server answer the next n requests with bytes that are no message.
+func (s *Server) Garbage(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.garbage = n
+}
+
+// Refuse makes the server answer requests of one service, named like "Republish" or "CreateSubscription",
+// with Bad_ServiceUnsupported, until it is called with false.
+func (s *Server) Refuse(service string, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refused == nil {
+		s.refused = make(map[string]bool)
+	}
+	s.refused[service] = on
+}
