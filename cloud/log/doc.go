@@ -1,0 +1,2 @@
+// Package log is the durable sequence of messages between ingest and venue.
+package log

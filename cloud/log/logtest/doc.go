@@ -1,0 +1,2 @@
+// Package logtest is the conformance suite of log.Log.
+package logtest
