@@ -1,0 +1,312 @@
+package ingest
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/courtside-edge/courtside/cloud/log"
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/wire"
+)
+
+// Publisher sends to gateways; a broker is one.
+type Publisher interface {
+	Publish(topic string, payload []byte, qos byte, retained bool) error
+}
+
+// Gateway names one gateway of one venue.
+type Gateway struct{ Venue, Gateway point.ID }
+
+// Options describe an Ingest.
+type Options struct {
+	Log       log.Log
+	Publisher Publisher
+	Gateways  []Gateway // those that the configuration knows
+	Limits    wire.Limits
+	Now       func() time.Time // nil for time.Now
+	Logger    *slog.Logger     // nil for none
+}
+
+// Limits of what is kept in memory for one gateway.
+const (
+	maxStatusBytes    = 64 << 10
+	maxInventoryBytes = 64 << 10
+	maxEpochs         = 4096
+	rememberedFrames  = 1 << 15 // frame hashes a lane; 8 bytes each
+	wantAgain         = 5 * time.Second
+	commandLife       = 30 * time.Second
+	warnAgain         = time.Minute
+)
+
+// Ingest is the door of the aggregator. Handle is safe for concurrent use.
+type Ingest struct {
+	o      Options
+	failed chan struct{}
+	wake   chan struct{}
+
+	mu       sync.Mutex
+	gateways map[Gateway]*gateway
+	pending  []pending // ascending by offset
+	stats    Stats
+	warned   map[string]time.Time
+	wanted   map[want]time.Time
+	commands uint64
+	err      error
+}
+
+// Stats are totals since the process started.
+type Stats struct {
+	Appended   uint64            // records that went into the log
+	Bytes      uint64            // their payloads
+	Duplicates uint64            // batches left out because the same content was durable already
+	Acked      uint64            // batches named by an ack, repetitions included
+	Refused    map[string]uint64 // by reason
+}
+
+type gateway struct {
+	key       Gateway
+	lanes     map[laneKey]*lane
+	tables    map[point.TableHash]bool // durable
+	assembler wire.TableAssembler
+}
+
+type laneKey struct {
+	epoch point.Epoch
+	lane  point.Lane
+}
+
+type pending struct {
+	offset uint64
+	gw     *gateway
+	batch  point.BatchID
+	hash   uint64
+	table  point.TableHash // when kind is a complete table
+	kind   log.Kind
+	number uint64 // of an inventory
+	ask    []wire.Range
+}
+
+type want struct {
+	gw   Gateway
+	hash point.TableHash
+}
+
+// New returns an Ingest. Feed it what the log holds with Recover, then call Run and Handle.
+func New(o Options) *Ingest {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	in := &Ingest{o: o, failed: make(chan struct{}), wake: make(chan struct{}, 1), gateways: map[Gateway]*gateway{},
+		warned: map[string]time.Time{}, wanted: map[want]time.Time{}}
+	in.stats.Refused = map[string]uint64{}
+	for _, g := range o.Gateways {
+		in.gateways[g] = &gateway{key: g, lanes: map[laneKey]*lane{}, tables: map[point.TableHash]bool{}}
+	}
+	return in
+}
+
+// Failed is closed when the log failed; Err says why. The process must end.
+func (in *Ingest) Failed() <-chan struct{} { return in.failed }
+
+// Err returns why the log failed, nil when it did not.
+func (in *Ingest) Err() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.err
+}
+
+// Stats returns the totals.
+func (in *Ingest) Stats() Stats {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	s := in.stats
+	s.Refused = make(map[string]uint64, len(in.stats.Refused))
+	for k, n := range in.stats.Refused {
+		s.Refused[k] = n
+	}
+	return s
+}
+
+// Recover learns from a record that the log held when the process started, and which is therefore durable.
+func (in *Ingest) Recover(r log.Record) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	gw := in.gateways[Gateway{r.Venue, r.Gateway}]
+	if gw == nil {
+		return
+	}
+	switch r.Kind {
+	case log.Batch:
+		if h, err := wire.ParseHeader(r.Payload); err == nil {
+			if l := gw.lane(h.Epoch, h.Lane); l != nil {
+				l.mark(h.Seq, shortHash(r.Payload))
+			}
+		}
+	case log.Table:
+		if _, hash, done, err := gw.assembler.Add(r.Payload); err == nil && done {
+			gw.tables[hash] = true
+		}
+	}
+}
+
+// Handle takes one message of a gateway; the broker vouches for the topic's venue and gateway. It does not keep payload.
+func (in *Ingest) Handle(t wire.Topic, payload []byte, received time.Time) {
+	in.mu.Lock()
+	gw := in.gateways[Gateway{t.Venue, t.Gateway}]
+	in.mu.Unlock()
+	if gw == nil {
+		in.refuse(t, "unknown-gateway", fmt.Errorf("gateway %s of venue %s is not configured", t.Gateway, t.Venue))
+		return
+	}
+	switch t.Channel {
+	case wire.Live, wire.Replay, wire.Critical:
+		in.handleBatch(gw, t, payload, received)
+	case wire.Table:
+		in.handleTable(gw, t, payload, received)
+	case wire.InvCh:
+		in.handleInventory(gw, t, payload, received)
+	case wire.StatusCh:
+		in.handleStatus(gw, t, payload, received)
+	case wire.ReplyCh:
+		in.handleReply(t, payload)
+	default:
+		in.refuse(t, "wrong-channel", fmt.Errorf("a gateway does not publish on %s", t.Channel))
+	}
+}
+
+func (in *Ingest) handleBatch(gw *gateway, t wire.Topic, payload []byte, received time.Time) {
+	h, err := wire.Verify(payload, in.o.Limits)
+	if err != nil {
+		in.refuse(t, wire.Reason(err), err)
+		return
+	}
+	if (t.Channel == wire.Critical) != (h.Lane == point.Critical) {
+		in.refuse(t, "wrong-lane", fmt.Errorf("a batch of lane %s came on %s", h.Lane, t.Channel))
+		return
+	}
+	hash := shortHash(payload)
+	in.mu.Lock()
+	l := gw.lane(h.Epoch, h.Lane)
+	durable := l != nil && l.holds(h.Seq, hash)
+	if durable {
+		in.stats.Duplicates++
+	}
+	in.mu.Unlock()
+	switch {
+	case l == nil:
+		in.refuse(t, "too-many-epochs", fmt.Errorf("gateway %s has %d epochs, its limit", t.Gateway, maxEpochs))
+	case durable:
+		in.ack(gw, wire.Ack{Durable: []wire.Range{{Epoch: h.Epoch, Lane: h.Lane, From: h.Seq, To: h.Seq + 1}}})
+	default:
+		in.append(gw, log.Batch, payload, received, pending{batch: h.ID(), hash: hash})
+	}
+}
+
+func (in *Ingest) handleTable(gw *gateway, t wire.Topic, payload []byte, received time.Time) {
+	if len(payload) > in.o.Limits.MaxFrameBytes && in.o.Limits.MaxFrameBytes > 0 {
+		in.refuse(t, "too-large", fmt.Errorf("part of %d bytes, at most %d are allowed", len(payload), in.o.Limits.MaxFrameBytes))
+		return
+	}
+	if len(payload) == 0 {
+		return // a released table's retained message is cleared
+	}
+	in.mu.Lock()
+	if gw.tables[t.Hash] {
+		in.mu.Unlock()
+		in.ack(gw, wire.Ack{Tables: []point.TableHash{t.Hash}})
+		return
+	}
+	_, hash, done, err := gw.assembler.Add(payload)
+	in.mu.Unlock()
+	if err != nil {
+		in.refuse(t, wire.Reason(err), err)
+		return
+	}
+	p := pending{}
+	if done {
+		p.table = hash
+	}
+	in.append(gw, log.Table, payload, received, p)
+}
+
+func (in *Ingest) handleInventory(gw *gateway, t wire.Topic, payload []byte, received time.Time) {
+	if len(payload) > maxInventoryBytes {
+		in.refuse(t, "too-large", fmt.Errorf("inventory of %d bytes, at most %d are allowed", len(payload), maxInventoryBytes))
+		return
+	}
+	inv, err := wire.DecodeInventory(payload)
+	if err != nil {
+		in.refuse(t, wire.Reason(err), err)
+		return
+	}
+	p := pending{number: inv.Number}
+	for _, e := range inv.Epochs {
+		for _, l := range e.Lanes {
+			for _, r := range l.Pending {
+				p.ask = append(p.ask, wire.Range{Epoch: e.Epoch, Lane: l.Lane, From: r.From, To: r.To})
+			}
+		}
+	}
+	in.append(gw, log.Inventory, payload, received, p)
+}
+
+func (in *Ingest) handleStatus(gw *gateway, t wire.Topic, payload []byte, received time.Time) {
+	if len(payload) > maxStatusBytes {
+		in.refuse(t, "too-large", fmt.Errorf("status of %d bytes, at most %d are allowed", len(payload), maxStatusBytes))
+		return
+	}
+	if len(payload) > 0 {
+		in.append(gw, log.Status, payload, received, pending{})
+	}
+}
+
+func (in *Ingest) handleReply(t wire.Topic, payload []byte) {
+	r, err := wire.DecodeReply(payload)
+	if err != nil {
+		in.refuse(t, wire.Reason(err), err)
+		return
+	}
+	if r.Error != "" {
+		in.o.Logger.Warn("a gateway could not do what it was asked", "venue", t.Venue, "gateway", t.Gateway, "command", r.ID, "err", r.Error)
+	}
+}
+
+// append puts a record into the log and remembers what to say once it is synced.
+func (in *Ingest) append(gw *gateway, kind log.Kind, payload []byte, received time.Time, p pending) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.err != nil {
+		return
+	}
+	off, err := in.o.Log.Append(log.Record{Kind: kind, Venue: gw.key.Venue, Gateway: gw.key.Gateway, Received: received, Payload: payload})
+	if err != nil {
+		in.err = fmt.Errorf("appending to the log: %w", err)
+		close(in.failed)
+		return
+	}
+	p.offset, p.gw, p.kind = off, gw, kind
+	in.pending = append(in.pending, p)
+	in.stats.Appended++
+	in.stats.Bytes += uint64(len(payload))
+}
+
+// refuse counts a refusal and logs it once a minute for each gateway and reason.
+func (in *Ingest) refuse(t wire.Topic, reason string, err error) {
+	now := in.o.Now()
+	key := string(t.Venue) + "/" + string(t.Gateway) + "/" + reason
+	in.mu.Lock()
+	in.stats.Refused[reason]++
+	say := now.Sub(in.warned[key]) >= warnAgain
+	if say {
+		in.warned[key] = now
+	}
+	in.mu.Unlock()
+	if say {
+		in.o.Logger.Warn("refused what a gateway sent", "venue", t.Venue, "gateway", t.Gateway, "channel", t.Channel, "reason", reason, "err", err)
+	}
+}

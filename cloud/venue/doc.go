@@ -1,0 +1,26 @@
+// Package venue is one venue's state as a function of the set of batches that its gateways sent.
+//
+// It inflates the batches that the log yields, drops duplicates by (gateway, epoch, lane, seq), and folds
+// samples into values whose order of arrival does not matter:
+//
+//   - a state point keeps the sample that is last by (time, epoch, lane, seq, index), a numeric
+//     seat also the last one outside its hysteresis band, and per bucket of time the same two (the edges);
+//   - a counter point keeps the largest total of each run, and per bucket of each run the same;
+//   - an event point keeps the set of its event keys.
+//
+// All three are joins: any deliveries that cover the same batches give the same state. What an answer says is evaluated at
+// the time of the question: samples dated later than LateBy from now wait; a value is unknown after
+// bad quality, twice its max_silence, or a gap. Deaths, pending spans and inventories are an overlay
+// on answers, never state.
+//
+// | what fails | what happens |
+// |---|---|
+// | a frame that cannot be decoded | set aside by log offset and reason; the rest goes on |
+// | an unknown table | the frame waits by its offset; the table is asked for |
+// | a table that names a device not granted | refused; its frames are set aside |
+// | one identity, two contents | the second is set aside and counted as a conflict |
+// | a batch delivered again, later or in another order | no change |
+// | a sample dated in the future | waits until the venue's time reaches it |
+//
+// A Venue is safe for concurrent use: one goroutine applies, many ask.
+package venue

@@ -1,0 +1,204 @@
+package venue
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/courtside-edge/courtside/cloud/log"
+	"github.com/courtside-edge/courtside/cloud/venuemap"
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/wire"
+)
+
+// Defaults of Options.
+const (
+	DefaultBucket  = time.Minute
+	DefaultHorizon = 26 * time.Hour
+	// LateBy is how far ahead of the venue's own time a sample may be dated and still move an answer.
+	LateBy = 5 * time.Second
+)
+
+// Gateway grants one gateway the devices that it may report.
+type Gateway struct {
+	ID      point.ID
+	Devices []point.ID
+}
+
+// Options describe one venue.
+type Options struct {
+	ID       point.ID
+	Map      *venuemap.Map // nil for a venue without one
+	Gateways []Gateway     // best rank first
+	Limits   wire.Limits
+	Bucket   time.Duration // step of history; 0 for DefaultBucket
+	Horizon  time.Duration // how long edges are kept; 0 for DefaultHorizon
+	// Fetch reads one record of the log again, for frames that waited for their table.
+	Fetch func(offset uint64) (log.Record, error)
+	Now   func() time.Time // nil for time.Now
+	Log   *slog.Logger     // nil for none
+	// Observe is called after each applied batch, outside any lock; nil for none.
+	Observe func(Applied)
+}
+
+// Applied describes one batch that moved the state.
+type Applied struct {
+	Venue, Gateway point.ID
+	ID             point.BatchID
+	Samples        int
+	Newest         time.Time // of its samples
+	At             time.Time // when the state showed it
+	Trace          string
+}
+
+// Effect is something that the venue wants done; the assembly routes it.
+type Effect struct {
+	Gateway     point.ID
+	TableWanted point.TableHash // the one effect there is
+}
+
+// Venue is one venue's state.
+type Venue struct {
+	o       Options
+	decoder *wire.Decoder
+	batch   wire.Batch // scratch of the applying goroutine
+	runs    map[uint32]uint64
+
+	mu       sync.RWMutex
+	gateways map[point.ID]*gateway
+	order    []*gateway
+	series   map[seriesKey]*series
+	points   []pointKey // in order of first mention
+	byPoint  map[pointKey][]*series
+	seats    []seat
+	seatAt   map[string]int
+	gates    map[string]*gate
+	gateIDs  []string
+	panels   map[string]*panel
+	panelIDs []string
+	future   futureHeap
+	offset   uint64 // next log offset
+	count    Counts
+	aside    []SetAside
+	version  uint64 // grows with each change of state
+	changed  chan struct{}
+}
+
+// Counts are the venue's totals since the process started.
+type Counts struct {
+	Batches, Samples, Duplicates, Conflicts, Future, Unplaced uint64
+	SetAside                                                  map[string]uint64 // by reason
+}
+
+// SetAside is a frame that stays in the log but not in the state.
+type SetAside struct {
+	Offset   uint64    `json:"offset" doc:"of the record in the aggregator's log"`
+	Gateway  point.ID  `json:"gateway"`
+	Received time.Time `json:"received"`
+	Reason   string    `json:"reason" doc:"short, stable word"`
+	Detail   string    `json:"detail"`
+}
+
+// maxAside is how many set-aside frames are listed; all are counted.
+const maxAside = 1000
+
+type pointKey struct {
+	device point.ID
+	name   point.Name
+}
+
+type seriesKey struct {
+	gateway *gateway
+	pointKey
+}
+
+// New returns an empty venue.
+func New(o Options) (*Venue, error) {
+	if o.Bucket <= 0 {
+		o.Bucket = DefaultBucket
+	}
+	if o.Horizon <= 0 {
+		o.Horizon = DefaultHorizon
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Log = o.Log.With("venue", o.ID)
+	decoder, err := wire.NewDecoder(o.Limits)
+	if err != nil {
+		return nil, fmt.Errorf("venue %s: %w", o.ID, err)
+	}
+	v := &Venue{o: o, decoder: decoder, runs: map[uint32]uint64{}, gateways: map[point.ID]*gateway{},
+		series: map[seriesKey]*series{}, byPoint: map[pointKey][]*series{}, seatAt: map[string]int{},
+		gates: map[string]*gate{}, panels: map[string]*panel{}, changed: make(chan struct{})}
+	v.count.SetAside = map[string]uint64{}
+	for rank, g := range o.Gateways {
+		gw := newGateway(g.ID, rank, g.Devices)
+		v.gateways[g.ID] = gw
+		v.order = append(v.order, gw)
+	}
+	if o.Map != nil {
+		v.placeMap(o.Map)
+	}
+	return v, nil
+}
+
+// ID returns the venue's id.
+func (v *Venue) ID() point.ID { return v.o.ID }
+
+// Map returns the venue's map, nil when it has none.
+func (v *Venue) Map() *venuemap.Map { return v.o.Map }
+
+// Bucket returns the step of the venue's history.
+func (v *Venue) Bucket() time.Duration { return v.o.Bucket }
+
+// Offset returns the log offset after the last record that was applied.
+func (v *Venue) Offset() uint64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.offset
+}
+
+// Changed returns a channel that is closed at the next change of state or of the overlay.
+func (v *Venue) Changed() <-chan struct{} {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.changed
+}
+
+// Version grows with each change; equal versions mean equal answers at equal times.
+func (v *Venue) Version() uint64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.version
+}
+
+// Counts returns the totals.
+func (v *Venue) Counts() Counts {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	c := v.count
+	c.SetAside = make(map[string]uint64, len(v.count.SetAside))
+	for k, n := range v.count.SetAside {
+		c.SetAside[k] = n
+	}
+	return c
+}
+
+// SetAside lists the newest frames that were set aside, oldest first.
+func (v *Venue) SetAside() []SetAside {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return append([]SetAside(nil), v.aside...)
+}
+
+// touch tells everybody who waits that something changed. The caller holds the lock.
+func (v *Venue) touch() {
+	v.version++
+	close(v.changed)
+	v.changed = make(chan struct{})
+}
