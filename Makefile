@@ -1,0 +1,57 @@
+# Courtside: everything a person runs. `make help` lists the targets.
+SHELL   := /bin/bash
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GO      := go
+CROSS   := CGO_ENABLED=0 GOOS=linux $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+
+DEMO_SECONDS ?= 0
+DEMO_SPEED   ?= 60
+DEMO_ARGS    ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help build test test-race test-386 acceptance bench demo lint fmt proto cross clean
+
+help: ## List the targets.
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build gateway, aggregator, gwctl, venuesim and loadgen for this machine into bin/.
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./firmware/cmd/gateway ./firmware/cmd/gwctl ./cloud/cmd/aggregator ./tools/venuesim/cmd/venuesim ./tools/loadgen/cmd/loadgen
+
+test: lint test-race test-386 ## Check layers and format, run all tests with the race detector, and once more as 32-bit.
+
+test-race:
+	$(GO) test -race -timeout 10m ./...
+
+test-386:
+	GOARCH=386 CGO_ENABLED=0 $(GO) test -timeout 10m ./...
+
+acceptance: ## Prove the whole against real peers: mosquitto, Chromium, protoc, qemu (installs Debian packages).
+	tools/acceptance/run
+
+bench: ## Print every aim of docs/design.md beside what this machine reached.
+	$(GO) run ./tools/bench
+
+demo: ## Run a simulated venue, two gateways, the aggregator and its page (DEMO_SECONDS=60 DEMO_SPEED=120 ends with a verdict).
+	@$(GO) run ./tools/demo -seconds $(DEMO_SECONDS) -speed $(DEMO_SPEED) $(DEMO_ARGS)
+
+lint: ## Check formatting, go vet and the layers.
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofmt'd (make fmt):"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	@$(GO) test ./tools/layers
+
+fmt: ## Format the Go code.
+	gofmt -w $$(git ls-files '*.go')
+
+proto: ## Generate the sync contract's code (needs Debian's protobuf-compiler).
+	tools/protogen/run
+
+cross: ## Build static, stripped gateways and gwctl into bin/linux-arm64/ and bin/linux-armv7/.
+	@mkdir -p bin/linux-arm64 bin/linux-armv7
+	GOARCH=arm64 $(CROSS) -o bin/linux-arm64/ ./firmware/cmd/gateway ./firmware/cmd/gwctl
+	GOARCH=arm GOARM=7 $(CROSS) -o bin/linux-armv7/ ./firmware/cmd/gateway ./firmware/cmd/gwctl
+	@ls -l bin/linux-arm64 bin/linux-armv7
+
+clean: ## Remove what was built.
+	rm -rf bin .cache tmp

@@ -1,0 +1,3 @@
+// Package layers holds the tests that keep the house in order: who may import whom, which package alone
+// handles which library, that every package says what it is, and that nothing begins before main.
+package layers
