@@ -1,0 +1,111 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// goodbye is how long Close tries to deliver what is being written and a DISCONNECT.
+const goodbye = time.Second
+
+// errEnded is what reading gives after the own end of the link. The library must not see net.ErrClosed: it would
+// take the end for one of its own making, and report nothing.
+var errEnded = errors.New("the link was ended")
+
+// link is the connection under a session: every write has a deadline, everything read passes the guard.
+type link struct {
+	net.Conn
+	guard        guard
+	writeTimeout time.Duration
+
+	mu     sync.Mutex // one writer
+	ending sync.Once
+	ended  chan struct{}
+}
+
+// dial opens the transport: TCP with a user timeout, then TLS when it is configured.
+func dial(ctx context.Context, addr string, config *tls.Config) (net.Conn, error) {
+	dialer := net.Dialer{Control: controlSocket}
+	raw, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	if config == nil {
+		return raw, nil
+	}
+	if config.ServerName == "" {
+		config = config.Clone()
+		if config.ServerName, _, err = net.SplitHostPort(addr); err != nil {
+			_ = raw.Close()
+			return nil, err
+		}
+	}
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, fmt.Errorf("TLS handshake: %w", err)
+	}
+	return conn, nil
+}
+
+// Read implements net.Conn.
+func (l *link) Read(b []byte) (int, error) {
+	n, err := l.Conn.Read(b)
+	if guardErr := l.guard.check(b[:n]); guardErr != nil {
+		return 0, guardErr // the library closes the link
+	}
+	if errors.Is(err, net.ErrClosed) {
+		err = errEnded
+	}
+	return n, err
+}
+
+// Write implements net.Conn.
+func (l *link) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.ended:
+		return 0, errEnded
+	default:
+	}
+	if err := l.Conn.SetWriteDeadline(time.Now().Add(l.writeTimeout)); err != nil {
+		return 0, err
+	}
+	return l.Conn.Write(b)
+}
+
+// SetDeadline limits the wait for the broker's first answer. Writes have their own limits.
+func (l *link) SetDeadline(t time.Time) error { return l.Conn.SetReadDeadline(t) }
+
+// SetWriteDeadline does nothing; each Write sets its own.
+func (l *link) SetWriteDeadline(time.Time) error { return nil }
+
+// Close ends the link at once. It may be called twice.
+func (l *link) Close() error {
+	l.ending.Do(func() { close(l.ended) })
+	// TLS would try to say goodbye for seconds; MQTT has its own, and the broker needs no other.
+	if t, ok := l.Conn.(*tls.Conn); ok {
+		return t.NetConn().Close()
+	}
+	return l.Conn.Close()
+}
+
+// finish sends a DISCONNECT, so that the broker forgets the will, and ends the link.
+func (l *link) finish() {
+	_ = l.Conn.SetWriteDeadline(time.Now().Add(goodbye)) // for a write under way too
+	l.mu.Lock()
+	select {
+	case <-l.ended:
+	default:
+		_ = l.Conn.SetWriteDeadline(time.Now().Add(goodbye))
+		_, _ = l.Conn.Write([]byte{0xE0, 0}) // best effort: the broker announces the will otherwise
+	}
+	l.mu.Unlock()
+	_ = l.Close()
+}
