@@ -66,7 +66,7 @@ func (d *decoder) fields(n *node, v reflect.Value, line, column int) {
 func (d *decoder) unknown(e *entry, l *layout) {
 	fix := "no key is known here"
 	if len(l.keys) > 0 {
-		fix = oneOf(e.key, l.keys)
+		fix = OneOf(e.key, l.keys)
 	}
 	d.faults.Add(d.doc.at(int(e.line), int(e.column), "unknown key "+quote(e.key), fix))
 }

@@ -47,8 +47,8 @@ func distance(a, b string, bound int) int {
 	return last[len(b)]
 }
 
-// oneOf returns the fix for s where known are the only texts allowed.
-func oneOf(s string, known []string) string {
+// OneOf returns the fix for s where known are the only texts allowed.
+func OneOf(s string, known []string) string {
 	fix := "use one of " + strings.Join(known, ", ")
 	if near := Nearest(s, known); near != "" {
 		return "did you mean " + quote(near) + "? " + fix

@@ -143,7 +143,7 @@ func (d *decoder) str(n *node, v reflect.Value, f *field) {
 		return
 	}
 	if f.enum != nil && !slices.Contains(f.enum, n.text) {
-		d.wrong(n, f.key+": "+quote(n.text)+" is not allowed", oneOf(n.text, f.enum))
+		d.wrong(n, f.key+": "+quote(n.text)+" is not allowed", OneOf(n.text, f.enum))
 		return
 	}
 	if err := d.text(n.text, v); err != nil {

@@ -1,0 +1,81 @@
+package config
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/courtside-edge/courtside/drivers"
+	"github.com/courtside-edge/courtside/sync/point"
+)
+
+// MaxPoints is how many points a gateway may have; a table of that size is some 100 MB in memory, far beyond what one gateway polls.
+const MaxPoints = 1_000_000
+
+// Config is a gateway's configuration, checked.
+type Config struct {
+	Venue, Gateway point.ID
+	DataDir        string
+	Identity       Identity
+	Uplink         Uplink
+	Batch          Batch
+	Spool          Spool
+	Diag           Diag
+	Log            Log
+	ScanClasses    []drivers.ScanClass // in the file's order
+	Devices        []Device            // in the file's order
+	Table          []point.Point       // every point: by device, then by entry, then by position in the range
+}
+
+// Identity says where the gateway's X.509-SVID comes from: WorkloadAPI, or else the three files.
+type Identity struct {
+	TrustDomain                   string
+	WorkloadAPI                   string
+	CertFile, KeyFile, BundleFile string
+}
+
+// Uplink says where batches go.
+type Uplink struct {
+	Broker string // mqtts://host:port
+}
+
+// Batch bounds an open batch.
+type Batch struct {
+	Linger     time.Duration // longest wait for more samples
+	MaxSamples int
+	MaxBytes   int // of the encoded frame
+}
+
+// Spool bounds what waits for acks.
+type Spool struct {
+	Window     int64         // bytes of RAM
+	SpillAfter time.Duration // unacked this long, telemetry is stored
+	Limit      int64         // bytes on disk
+}
+
+// Diag is the local health and metrics server.
+type Diag struct {
+	Listen string // empty for none
+}
+
+// Log says what is logged.
+type Log struct {
+	Level  slog.Level
+	Format string // "text" or "json"
+}
+
+// Device is one device, ready to be prepared.
+type Device struct {
+	drivers.Device // without Clock and Log
+	Driver         string
+	Own            []uint32 // its points' positions in the table, ascending
+
+	driver drivers.Driver
+}
+
+// Prepare returns the device's source of connections, which stamps readings with clock. log carries venue and gateway; the
+// device is added. Load has seen the driver accept the same device, so an error is a fault of the driver.
+func (d *Device) Prepare(clock interface{ Mono() int64 }, log *slog.Logger) (drivers.Source, error) {
+	dev := d.Device
+	dev.Clock, dev.Log = clock, log.With("device", dev.ID)
+	return d.driver.Prepare(dev)
+}

@@ -1,0 +1,43 @@
+// Package config reads and checks a gateway's one configuration file.
+//
+// Load returns what a gateway needs to run, or everything that is wrong at once: each fault with file, line, column, the
+// offending text and the fix. The same Load serves the offline check. Nothing is opened but the file itself and the files it names;
+// drivers check their own mappings (options, source) in Prepare, which does no I/O.
+//
+//	key                          default              allowed
+//	venue, gateway               required             ids: [a-z0-9][a-z0-9-]{0,30}
+//	data_dir                     /var/lib/courtside   a path; relative ones start from the file's folder
+//	identity.trust_domain        required             a SPIFFE trust domain
+//	identity.workload_api        one of this …        unix:///path or tcp://ip:port
+//	identity.cert_file …         … and these three    readable PEM files: cert_file, key_file, bundle_file
+//	uplink.broker                required             mqtts://host[:port], port 8883 unless given
+//	batch.linger                 5ms                  0s to 10s
+//	batch.max_samples            65536                1 to 65536
+//	batch.max_bytes              256KiB               4KiB to 4MiB
+//	spool.window                 16MiB                1MiB to 1GiB
+//	spool.spill_after            500ms                10ms to 1h
+//	spool.limit                  8GiB                 16MiB to 16TiB, not below window
+//	diag.listen                  127.0.0.1:9464       host:port; "" for none
+//	log.level, log.format        info, text           debug, info, warn, error; text, json
+//	scan_classes.{name}          required             a period, or {period, phase}: 1ms to 24h, phase below period
+//	devices[].id, .driver        required             an id, unique; a driver of the registry
+//	devices[].options            the driver's         the driver's
+//
+// A point entry is a single point (name) or a range, whose template multiplies its variables, the last fastest: {seat:1..30},
+// {row:a,b,c}, {n:01..24} padded, {n:1..3,7} mixed. {seat} alone repeats a value, in range and in place.
+//
+//	devices[].points[]           default     allowed
+//	name | range                 required    one to eight ids joined by '/', unique on the device
+//	type                         required    bool, int, float, text; a counter is an int
+//	kind, class                  generic, state
+//	lane                         telemetry   counters, events and gates are critical, whatever is written: telemetry is refused
+//	scan                         required    a scan class
+//	place, unit                  none        at most 128 and 32 bytes
+//	direction                    none        in, out, none; gates only, required for their counters and events
+//	scale, offset                1, 0        int only; scale is not 0
+//	deadband                     0           at least 0; numeric state points only
+//	occupied {above, below}      none        above ≥ below; numeric seats only, required for those
+//	max_silence                  never       1s to 24h
+//	bits, max_rate               required    16, 32, 64 and more than 0; counters only
+//	source                       the driver's
+package config

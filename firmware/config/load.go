@@ -1,0 +1,226 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/courtside-edge/courtside/drivers"
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/settings"
+)
+
+// file is the topmost mapping as it is written.
+type file struct {
+	Venue       point.ID           `yaml:"venue,required"`
+	Gateway     point.ID           `yaml:"gateway,required"`
+	DataDir     settings.Path      `yaml:"data_dir"`
+	Identity    identity           `yaml:"identity,required"`
+	Uplink      uplink             `yaml:"uplink,required"`
+	Batch       batch              `yaml:"batch"`
+	Spool       spool              `yaml:"spool"`
+	Diag        diag               `yaml:"diag"`
+	Log         logging            `yaml:"log"`
+	ScanClasses settings.Section   `yaml:"scan_classes,required"`
+	Devices     []settings.Section `yaml:"devices,required"`
+}
+
+type identity struct {
+	TrustDomain string        `yaml:"trust_domain,required"`
+	WorkloadAPI string        `yaml:"workload_api"`
+	CertFile    settings.File `yaml:"cert_file"`
+	KeyFile     settings.File `yaml:"key_file"`
+	BundleFile  settings.File `yaml:"bundle_file"`
+}
+
+type uplink struct {
+	Broker string `yaml:"broker,required"`
+}
+
+type batch struct {
+	Linger     time.Duration `yaml:"linger" min:"0s" max:"10s"`
+	MaxSamples int           `yaml:"max_samples" min:"1" max:"65536"`
+	MaxBytes   settings.Size `yaml:"max_bytes" min:"4KiB" max:"4MiB"`
+}
+
+type spool struct {
+	Window     settings.Size `yaml:"window" min:"1MiB" max:"1GiB"`
+	SpillAfter time.Duration `yaml:"spill_after" min:"10ms" max:"1h"`
+	Limit      settings.Size `yaml:"limit" min:"16MiB" max:"16TiB"`
+}
+
+type diag struct {
+	Listen string `yaml:"listen"`
+}
+
+type logging struct {
+	Level  string `yaml:"level" enum:"debug,info,warn,error"`
+	Format string `yaml:"format" enum:"text,json"`
+}
+
+// defaults returns what a file leaves unsaid; doc.go lists it.
+func defaults() file {
+	return file{
+		DataDir: "/var/lib/courtside",
+		Batch:   batch{Linger: 5 * time.Millisecond, MaxSamples: 65536, MaxBytes: 256 << 10},
+		Spool:   spool{Window: 16 << 20, SpillAfter: 500 * time.Millisecond, Limit: 8 << 30},
+		Diag:    diag{Listen: "127.0.0.1:9464"},
+		Log:     logging{Level: "info", Format: "text"},
+	}
+}
+
+// Load reads and checks the file at path against the drivers of registry. Its error, when the file could be read, is a
+// *settings.Error with every fault.
+func Load(path string, registry drivers.Registry) (*Config, error) {
+	root, err := settings.Load(path, settings.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	return check(root, registry)
+}
+
+// Parse is Load of text, as the content of a file named name.
+func Parse(name string, text []byte, registry drivers.Registry) (*Config, error) {
+	root, err := settings.Parse(name, text, settings.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	return check(root, registry)
+}
+
+func check(root *settings.Section, registry drivers.Registry) (*Config, error) {
+	l := loader{root: root, registry: registry, devices: make(map[point.ID]string)}
+	f := defaults()
+	l.faults.Add(root.Decode(&f))
+	l.general(&f)
+	l.classes(root.Sub("scan_classes"))
+	if root.Has("devices") && len(f.Devices) == 0 {
+		l.faults.Add(root.Fault("devices", "no device is listed; describe at least one"))
+	}
+	for i := range f.Devices {
+		l.device(&f.Devices[i])
+	}
+	if err := l.faults.Err(); err != nil {
+		return nil, err
+	}
+	l.finish()
+	return &l.config, nil
+}
+
+// loader builds a Config and collects what is wrong.
+type loader struct {
+	root     *settings.Section
+	registry drivers.Registry
+	config   Config
+	faults   settings.Faults
+	devices  map[point.ID]string // where each was described
+	full     bool                // MaxPoints was passed, and said so
+}
+
+// general checks and takes everything but classes and devices.
+func (l *loader) general(f *file) {
+	c := &l.config
+	c.Venue, c.Gateway, c.DataDir = f.Venue, f.Gateway, string(f.DataDir)
+	c.Batch = Batch{Linger: f.Batch.Linger, MaxSamples: f.Batch.MaxSamples, MaxBytes: int(f.Batch.MaxBytes)}
+	c.Spool = Spool{Window: int64(f.Spool.Window), SpillAfter: f.Spool.SpillAfter, Limit: int64(f.Spool.Limit)}
+	if f.Spool.Limit < f.Spool.Window {
+		l.fault(l.root, "spool.limit", "limit %s is below window %s; give the disk at least what RAM holds", f.Spool.Limit, f.Spool.Window)
+	}
+	if l.root.Has("data_dir") && f.DataDir == "" {
+		l.fault(l.root, "data_dir", "data_dir is empty; name a folder, or remove the line for /var/lib/courtside")
+	}
+	l.identity(&f.Identity)
+	if l.root.Has("uplink.broker") {
+		l.broker(f.Uplink.Broker)
+	}
+	c.Diag.Listen = f.Diag.Listen
+	if f.Diag.Listen != "" {
+		if err := checkListen(f.Diag.Listen); err != nil {
+			l.fault(l.root, "diag.listen", "listen: %v; write host:port, such as 127.0.0.1:9464, or \"\" for none", err)
+		}
+	}
+	c.Log.Format = f.Log.Format
+	_ = c.Log.Level.UnmarshalText([]byte(f.Log.Level)) // the enum has checked it
+}
+
+func (l *loader) identity(id *identity) {
+	if !l.root.Has("identity") {
+		return // already a fault
+	}
+	l.config.Identity = Identity{TrustDomain: id.TrustDomain, WorkloadAPI: id.WorkloadAPI, CertFile: string(id.CertFile), KeyFile: string(id.KeyFile), BundleFile: string(id.BundleFile)}
+	if id.TrustDomain != "" && (len(id.TrustDomain) > 255 || strings.Trim(id.TrustDomain, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "") {
+		l.fault(l.root, "identity.trust_domain", "%q is not a trust domain; use lower-case letters, digits, '.', '-' and '_'", id.TrustDomain)
+	}
+	files := 0
+	for _, key := range []string{"cert_file", "key_file", "bundle_file"} {
+		if l.root.Has("identity." + key) {
+			files++
+		}
+	}
+	switch api := l.root.Has("identity.workload_api"); {
+	case api && files > 0:
+		l.fault(l.root, "identity", "both workload_api and files are given; keep one")
+	case !api && files != 3:
+		l.fault(l.root, "identity", "where the identity comes from is missing; add workload_api, or all of cert_file, key_file and bundle_file")
+	case api && !strings.HasPrefix(id.WorkloadAPI, "unix:///") && !strings.HasPrefix(id.WorkloadAPI, "tcp://"):
+		l.fault(l.root, "identity.workload_api", "%q is not the address of a Workload API; write unix:///path or tcp://ip:port", id.WorkloadAPI)
+	}
+}
+
+func (l *loader) broker(s string) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "mqtts" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		l.fault(l.root, "uplink.broker", "%q is not a broker's address; write mqtts://host:8883, every link is mutual TLS", s)
+		return
+	}
+	port := u.Port()
+	if port == "" {
+		port = "8883"
+	}
+	address := net.JoinHostPort(u.Hostname(), port)
+	if err := checkListen(address); err != nil {
+		l.fault(l.root, "uplink.broker", "broker: %v; write mqtts://host:8883", err)
+	}
+	l.config.Uplink.Broker = "mqtts://" + address
+}
+
+// checkListen returns why s is not host:port.
+func checkListen(s string) error {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port", s)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+		return fmt.Errorf("%q is not a port, 0 to 65535", port)
+	}
+	return nil
+}
+
+func (l *loader) fault(s *settings.Section, key, format string, args ...any) {
+	l.faults.Add(s.Fault(key, format, args...))
+}
+
+// noClock stands in for the clock while drivers check a device: checking reads no time.
+type noClock struct{}
+
+func (noClock) Mono() int64 { return 0 }
+
+// finish points every target at its entry of the table, which has stopped growing.
+func (l *loader) finish() {
+	for i := range l.config.Devices {
+		d := &l.config.Devices[i]
+		for g := range d.Groups {
+			targets := d.Groups[g].Targets
+			for t := range targets {
+				targets[t].Point = &l.config.Table[targets[t].Index]
+			}
+		}
+	}
+}
+
+// quiet is the log of a check.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
