@@ -1,0 +1,24 @@
+// Package venuesim is a simulated venue on real protocols: the arena dal-001 with 19,200 seats, 24 gates and its panels
+// behind Modbus TCP PLCs and an OPC UA server, a crowd that behaves, and the ground truth to judge a cloud by.
+//
+// Start serves the devices; WriteConfig writes the gateways' and the aggregator's configuration and the venue map that
+// fit them. The order of an event is always the same:
+//
+//	waiting   the doors stay shut until every counter was polled DoorPolls times, so that no passage precedes a first read
+//	running   the crowd moves at Options.Speed times life; devices give no times of their own unless the speed is 1
+//	frozen    the event is over, nobody moves; FinalPolls complete polls of every device pass, and SettleTime for what is subscribed
+//	final     the truth stands and is what a cloud must show
+//
+// One seed is one event: timetable, tares, counters' first values. Who polls when changes nothing but the noise.
+//
+// The subpackages are its rooms: arena (geometry and map), crowd (who does what when), field (devices, registers, servers),
+// siteconfig (what the integrator would have written).
+//
+// What fails, and what happens:
+//
+//	a device's port is taken           Start fails, names the device and closes what it had opened
+//	nobody polls                       the venue waits; POST /control/open opens all the same
+//	the simulator is starved of CPU    simulated time slows down; counters never jump ahead of their highest rate
+//	a gateway stops during the event   the devices keep their values; polls that end the event wait for its return
+//	an OPC UA value is refused         the simulation ends with the error, which Wait returns: its truth would be wrong
+package venuesim

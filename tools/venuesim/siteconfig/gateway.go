@@ -1,0 +1,112 @@
+package siteconfig
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/tools/venuesim/field"
+)
+
+// seatDeadband, in kilograms, is above twice field.NoisePeak: what a seat reports is people, never noise.
+const seatDeadband = 4
+
+// rateMargin is how far above a lane's highest rate max_rate stands. Two polls that are stamped
+// closer together than they were read would otherwise look like a reset; a 16-bit counter still wraps many seconds apart.
+const rateMargin = 10
+
+func writeGateway(out *bytes.Buffer, venue string, id point.ID, position int, devices []located, o Options) {
+	fmt.Fprintf(out, "# Gateway %s of the simulated venue %s. Written by venuesim.\n", id, venue)
+	fmt.Fprintf(out, "venue: %s\ngateway: %s\n", venue, id)
+	fmt.Fprintf(out, "data_dir: %q\n", filepath.Join(o.DataDir, string(id)))
+	fmt.Fprintf(out, "identity: %s\n", o.identity(string(id)))
+	fmt.Fprintf(out, "uplink: {broker: %q}\n", o.brokerURL())
+	if o.DiagPort != 0 {
+		fmt.Fprintf(out, "diag: {listen: \"127.0.0.1:%d\"}\n", o.DiagPort+position)
+	} else {
+		fmt.Fprint(out, "diag: {listen: \"\"}\n")
+	}
+	fmt.Fprintf(out, "scan_classes: {gates: %s, seats: %s, panels: %s}\n", o.GateScan, o.SeatScan, o.PanelScan)
+	fmt.Fprint(out, "devices:\n")
+	for _, d := range devices {
+		fmt.Fprintf(out, "  - id: %s\n    driver: %s\n", d.ID, d.Protocol)
+		if d.Protocol == field.OPCUA {
+			fmt.Fprintf(out, "    options: {endpoint: %q}\n", "opc.tcp://"+d.address)
+		} else {
+			fmt.Fprintf(out, "    options: {address: %q, unit: %d, timeout: 1s, depth: 4}\n", d.address, field.Unit)
+		}
+		fmt.Fprint(out, "    points:\n")
+		for _, e := range d.Entries {
+			o.writeEntry(out, e)
+		}
+	}
+}
+
+// identity returns the flow mapping of an identity section.
+func (o Options) identity(name string) string {
+	if o.CertFile == "" {
+		return fmt.Sprintf("{trust_domain: %s, workload_api: %q}", o.TrustDomain, named(o.WorkloadAPI, name))
+	}
+	return fmt.Sprintf("{trust_domain: %s, cert_file: %q, key_file: %q, bundle_file: %q}",
+		o.TrustDomain, named(o.CertFile, name), named(o.KeyFile, name), named(o.BundleFile, name))
+}
+
+func (o Options) writeEntry(out *bytes.Buffer, e field.Entry) {
+	key := "name"
+	if strings.Contains(e.Name, "{") {
+		key = "range"
+	}
+	fmt.Fprintf(out, "      - %s: %q\n", key, e.Name)
+	if e.Place != "" {
+		fmt.Fprintf(out, "        place: %q\n", e.Place)
+	}
+	for _, line := range o.meaning(e.Role) {
+		fmt.Fprintf(out, "        %s\n", line)
+	}
+	if e.Node != "" {
+		fmt.Fprintf(out, "        source: {node: %q}\n", e.Node)
+		return
+	}
+	fmt.Fprintf(out, "        source: {table: %s, address: %d, type: uint16}\n", e.Table, e.Address)
+}
+
+// meaning returns the lines that say what a role's points are.
+func (o Options) meaning(r field.Role) []string {
+	counter := func(direction point.Direction) []string {
+		return []string{
+			"type: int", "kind: gate", "class: counter", "direction: " + direction.String(),
+			"bits: 16", "max_rate: " + number(math.Ceil(o.MaxLaneRate*rateMargin)), "scan: gates",
+		}
+	}
+	air := func(unit string, deadband float64) []string {
+		return []string{"type: float", "unit: " + strconv.Quote(unit), "deadband: " + number(deadband), "max_silence: 10m", "scan: panels"}
+	}
+	switch r {
+	case field.SeatPressure:
+		return []string{
+			"type: int", "kind: seat", "unit: kg", "scale: 0.1", "deadband: " + number(seatDeadband),
+			"occupied: {above: 20, below: 15}", "max_silence: 10m", "scan: seats",
+		}
+	case field.PassagesIn:
+		return counter(point.In)
+	case field.PassagesOut:
+		return counter(point.Out)
+	case field.PanelStatus:
+		return []string{"type: int", "kind: panel", "max_silence: 10m", "scan: panels"}
+	case field.Brightness:
+		return air("%", 1)
+	case field.Temperature:
+		return air("Cel", 0.1)
+	case field.Humidity:
+		return air("%", 0.5)
+	case field.CO2:
+		return air("ppm", 5)
+	}
+	panic(fmt.Sprintf("siteconfig: unknown role %d", r))
+}
+
+func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
