@@ -1,0 +1,119 @@
+package spool
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/courtside-edge/courtside/sync/clock"
+	"github.com/courtside-edge/courtside/sync/point"
+)
+
+const epochPrefix = "epoch/"
+
+// epoch is one opening of the spool that is not settled yet.
+type epoch struct {
+	id, predecessor point.Epoch
+	order           uint64 // ascending with each opening
+	clean, open     bool
+	at              clock.Map
+	hold            [2]holding // at laneAt
+}
+
+// epochRecord is an epoch as the critical store's state keeps it, under epoch/{id}.
+type epochRecord struct {
+	Version     int    `json:"v"`
+	Order       uint64 `json:"order"`
+	Predecessor string `json:"predecessor,omitempty"`
+	Clean       bool   `json:"clean"`
+	Boot        string `json:"boot"`
+	From        int64  `json:"from"`
+	Offset      int64  `json:"offset"`
+	Uncertainty int64  `json:"uncertainty"`
+	Source      uint8  `json:"source"`
+	// NextTelemetry and NextCritical are exact for a clean epoch and 0 for an open one.
+	NextTelemetry uint64 `json:"next_telemetry"`
+	NextCritical  uint64 `json:"next_critical"`
+}
+
+const recordVersion = 1
+
+func (e *epoch) key() string { return epochPrefix + e.id.String() }
+
+func (e *epoch) encode() []byte {
+	r := epochRecord{Version: recordVersion, Order: e.order, Clean: e.clean, Boot: e.at.Boot.String(), From: e.at.From,
+		Offset: int64(e.at.Offset), Uncertainty: int64(e.at.Uncertainty), Source: uint8(e.at.Source)}
+	if !e.predecessor.IsZero() {
+		r.Predecessor = e.predecessor.String()
+	}
+	if e.clean {
+		r.NextTelemetry, r.NextCritical = e.hold[laneAt(point.Telemetry)].next, e.hold[laneAt(point.Critical)].next
+	}
+	b, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // a struct of numbers and strings always marshals
+	}
+	return b
+}
+
+func decodeEpoch(key string, b []byte) (*epoch, error) {
+	id, err := point.ParseEpoch(key[len(epochPrefix):])
+	if err != nil {
+		return nil, fmt.Errorf("state %q: %w", key, err)
+	}
+	var r epochRecord
+	if err := json.Unmarshal(b, &r); err != nil {
+		return nil, fmt.Errorf("state %q: %w", key, err)
+	}
+	if r.Version != recordVersion {
+		return nil, fmt.Errorf("state %q: version %d, %d is known here", key, r.Version, recordVersion)
+	}
+	e := &epoch{id: id, order: r.Order, clean: r.Clean}
+	boot, err := point.ParseEpoch(r.Boot)
+	if err != nil {
+		return nil, fmt.Errorf("state %q: boot: %w", key, err)
+	}
+	e.at = clock.Map{Boot: clock.BootID(boot), From: r.From, Offset: time.Duration(r.Offset),
+		Uncertainty: time.Duration(r.Uncertainty), Source: clock.Source(r.Source)}
+	if r.Predecessor != "" {
+		if e.predecessor, err = point.ParseEpoch(r.Predecessor); err != nil {
+			return nil, fmt.Errorf("state %q: predecessor: %w", key, err)
+		}
+	}
+	e.hold[laneAt(point.Telemetry)].next, e.hold[laneAt(point.Critical)].next = r.NextTelemetry, r.NextCritical
+	return e, nil
+}
+
+func (s *Spool) epochOf(id point.Epoch) *epoch {
+	for i := len(s.epochs) - 1; i >= 0; i-- {
+		if s.epochs[i].id == id {
+			return s.epochs[i]
+		}
+	}
+	return nil
+}
+
+func (s *Spool) sortEpochs() {
+	sort.SliceStable(s.epochs, func(i, k int) bool { return s.epochs[i].order < s.epochs[k].order })
+}
+
+// settle forgets earlier epochs of which the cloud knows that nothing is pending.
+func (s *Spool) settle(ids []point.Epoch) {
+	for _, id := range ids {
+		e := s.epochOf(id)
+		if e == nil || e.open || e.held() > 0 {
+			continue
+		}
+		for i, k := range s.epochs {
+			if k == e {
+				s.epochs = append(s.epochs[:i], s.epochs[i+1:]...)
+				break
+			}
+		}
+		s.lane(point.Critical).put(e.key(), nil)
+	}
+}
+
+// held returns how many batches of the epoch are here.
+func (e *epoch) held() uint64 { return e.hold[0].held.Count() + e.hold[1].held.Count() }

@@ -1,0 +1,85 @@
+package spool
+
+import (
+	"github.com/courtside-edge/courtside/sync/interval"
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/wire"
+)
+
+const (
+	// maxPending bounds the pending ranges of one lane of one epoch; beyond, neighbours are told as one, which
+	// claims as pending what the cloud knows to be durable.
+	maxPending = 256
+	// maxEpochs bounds the epochs of one inventory: the open one and the oldest others. The rest follows as they settle.
+	maxEpochs = 64
+	// keptInventories is how many inventories may be under way; the answer to an older one settles nothing.
+	keptInventories = 8
+)
+
+// Inventory returns the account of every epoch not yet settled, with the next number. The session is the caller's to set.
+func (s *Spool) Inventory() wire.Inventory {
+	s.number++
+	inv := wire.Inventory{Number: s.number}
+	var settled []point.Epoch
+	for i, ep := range s.epochs {
+		if i >= maxEpochs-1 && !ep.open {
+			continue
+		}
+		inv.Epochs = append(inv.Epochs, ep.inventory())
+		if !ep.open && ep.held() == 0 {
+			settled = append(settled, ep.id)
+		}
+	}
+	s.inventories[s.number] = settled
+	delete(s.inventories, s.number-keptInventories)
+	return inv
+}
+
+func (e *epoch) inventory() wire.EpochInventory {
+	out := wire.EpochInventory{Epoch: e.id, Predecessor: e.predecessor, Clean: e.clean, Open: e.open, Map: e.at}
+	for _, l := range []point.Lane{point.Critical, point.Telemetry} {
+		hold := &e.hold[laneAt(l)]
+		out.Lanes = append(out.Lanes, wire.LaneInventory{Lane: l, Next: hold.next, Pending: hold.pending()})
+	}
+	return out
+}
+
+// pending returns the held ranges with the times that they cover.
+func (h *holding) pending() []wire.PendingRange {
+	n := h.held.Len()
+	if n == 0 {
+		return nil
+	}
+	group := (n + maxPending - 1) / maxPending
+	out := make([]wire.PendingRange, 0, (n+group-1)/group)
+	i := 0
+	for iv := range h.held.All() {
+		first, last := h.span(iv)
+		if i%group == 0 {
+			out = append(out, wire.PendingRange{From: iv.From, To: iv.To, First: first, Last: last})
+		} else {
+			p := &out[len(out)-1]
+			p.To, p.First, p.Last = iv.To, joinFirst(p.First, first), max(p.Last, last)
+		}
+		i++
+	}
+	return out
+}
+
+// span returns the times that the batches of iv cover; batches without samples have none.
+func (h *holding) span(iv interval.Interval) (first, last int64) {
+	for seq := iv.From; seq < iv.To; seq++ {
+		if e := h.get(seq); e.count > 0 {
+			first, last = joinFirst(first, e.first), max(last, e.last)
+		}
+	}
+	return first, last
+}
+
+// joinFirst returns the smaller of two times of which 0 is none.
+func joinFirst(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,32 @@
+package spool
+
+import (
+	"github.com/courtside-edge/courtside/sync/interval"
+	"github.com/courtside-edge/courtside/sync/point"
+)
+
+// lane is what the epochs share in one lane.
+type lane struct {
+	lane  point.Lane
+	store Store // nil for a telemetry lane that lives in RAM alone
+
+	ram, stored, refused Count
+
+	// What the next job will do beside storing batches.
+	state   map[string][]byte         // small state to be set; a nil value deletes
+	urgent  bool                      // state must not wait for the next batch
+	release interval.Set              // offsets that the store may forget
+	cursors map[uint64][]point.Cursor // of queued batches, by seq
+
+	job     *Job  // out, not finished
+	retryAt int64 // monotonic ns before which a store that failed is left alone
+	err     error // of the last job; nil when it went well
+}
+
+// put notes state for the next job. It is not urgent: it rides with the next batch that is stored.
+func (l *lane) put(key string, value []byte) {
+	if l.state == nil {
+		l.state = map[string][]byte{}
+	}
+	l.state[key] = value
+}
