@@ -1,0 +1,14 @@
+// Package all lists the drivers that the product has. A new protocol is one line here.
+package all
+
+import (
+	"github.com/courtside-edge/courtside/drivers"
+	"github.com/courtside-edge/courtside/drivers/modbus"
+)
+
+// All returns every driver by the name that configuration uses.
+func All() drivers.Registry {
+	return drivers.Registry{
+		"modbus": modbus.Driver{},
+	}
+}

@@ -1,0 +1,218 @@
+package modbus
+
+import (
+	"errors"
+
+	"github.com/courtside-edge/courtside/drivers"
+	"github.com/courtside-edge/courtside/sync/point"
+)
+
+// item is where one point lies in the device.
+type item struct {
+	index   uint32
+	address uint16
+	table   Table
+	shape   shape
+}
+
+// end returns the first address behind the item.
+func (i item) end() int { return int(i.address) + int(i.shape.width) }
+
+// mapping is a point's "source" section.
+type mapping struct {
+	Table     string `yaml:"table"`
+	Address   int    `yaml:"address"`   // zero-based, as the protocol counts
+	Reference string `yaml:"reference"` // as manuals count, instead of table and address
+	Type      string `yaml:"type"`
+	Bit       int    `yaml:"bit"`
+	WordOrder string `yaml:"word_order"` // big (default) or little
+	ByteOrder string `yaml:"byte_order"` // big (default) or little
+	Step      int    `yaml:"step"`       // addresses from one point of a range to the next; the type's width by default
+}
+
+// absent stands for numbers that are not given, where 0 means something.
+const absent = -1 << 31
+
+// parseGroup returns where the group's points lie, and all faults of its section joined.
+func parseGroup(g drivers.Group, o options) ([]item, error) {
+	m := mapping{Address: absent, Bit: absent, Step: absent}
+	if err := g.Options.Decode(&m); err != nil {
+		return nil, err
+	}
+	if len(g.Targets) == 0 {
+		return nil, nil
+	}
+	p := parser{section: g.Options, point: g.Targets[0].Point}
+	table, first := p.place(m)
+	sh := p.shape(m, table)
+	p.counter(sh)
+	sh.raw = p.point.Class == point.Counter
+	step := p.step(m, sh)
+	if len(p.errs) > 0 {
+		return nil, errors.Join(p.errs...)
+	}
+	last := first + (len(g.Targets)-1)*step + int(sh.width) - 1
+	if last >= addresses || last < 0 {
+		p.fault(m.placeKey(), "the last of %d points would lie at address %d; a table ends at %d", len(g.Targets), last, addresses-1)
+	}
+	if !table.isBits() && int(sh.width) > o.MaxRegisters {
+		p.fault("type", "a value of %d registers does not fit max_registers %d; raise it", sh.width, o.MaxRegisters)
+	}
+	if len(p.errs) > 0 {
+		return nil, errors.Join(p.errs...)
+	}
+	items := make([]item, len(g.Targets))
+	for n, t := range g.Targets {
+		items[n] = item{index: t.Index, address: uint16(first + n*step), table: table, shape: sh}
+	}
+	return items, nil
+}
+
+// placeKey returns the key that says where the points lie.
+func (m mapping) placeKey() string {
+	if m.Reference != "" {
+		return "reference"
+	}
+	return "address"
+}
+
+// parser collects the faults of one section.
+type parser struct {
+	section drivers.Section
+	point   *point.Point
+	errs    []error
+}
+
+func (p *parser) fault(key, format string, args ...any) {
+	p.errs = append(p.errs, p.section.Fault(key, format, args...))
+}
+
+// place returns the table and the first address.
+func (p *parser) place(m mapping) (Table, int) {
+	if m.Reference != "" {
+		t, a, err := parseReference(m.Reference)
+		if err != nil {
+			p.fault("reference", "%v", err)
+			return Holding, 0
+		}
+		if m.Address != absent {
+			p.fault("address", "reference %s is address %d; give one of the two, never both", m.Reference, a)
+		}
+		if m.Table != "" && m.Table != t.String() {
+			p.fault("table", "reference %s is in table %s, not %s; leave table out", m.Reference, t, m.Table)
+		}
+		return t, a
+	}
+	table := Holding
+	if m.Table == "" {
+		p.fault("table", "table is missing; use holding, input, coil or discrete, or give a reference such as 40001")
+	} else if t, err := parseTable(m.Table); err != nil {
+		p.fault("table", "%v", err)
+	} else {
+		table = t
+	}
+	switch {
+	case m.Address == absent:
+		p.fault("address", "address is missing; give the zero-based address, or a reference such as 40001")
+		return table, 0
+	case m.Address >= 300001 && m.Address < 500000:
+		p.fault("address", "address %d is beyond %d; if it is a reference from a manual, write reference: \"%d\"", m.Address, addresses-1, m.Address)
+		return table, 0
+	case m.Address < 0 || m.Address >= addresses:
+		p.fault("address", "address %d is out of range; use 0 to %d", m.Address, addresses-1)
+		return table, 0
+	}
+	return table, m.Address
+}
+
+// shape returns how each value lies in table.
+func (p *parser) shape(m mapping, table Table) shape {
+	if table.isBits() {
+		if m.Type != "" && m.Type != "bool" {
+			p.fault("type", "a %s is a bool, not %s; leave type out", table, m.Type)
+		}
+		if m.Bit != absent || m.WordOrder != "" || m.ByteOrder != "" {
+			p.fault(m.firstOf("bit", "word_order", "byte_order"), "a %s has no bits and orders; leave bit, word_order and byte_order out", table)
+		}
+		if p.point.Type != point.Bool {
+			p.fault("type", "a %s cannot fill a point of type %s; make the point's type bool", table, p.point.Type)
+		}
+		return shape{kind: flag, width: 1}
+	}
+	if p.point.Type == point.Text {
+		p.fault("type", "this driver reads no text; make the point's type bool, int or float")
+		return shape{width: 1}
+	}
+	t, err := parseType(m.Type, p.point.Type)
+	if err != nil {
+		p.fault("type", "%v", err)
+		return shape{width: 1}
+	}
+	if t.point != p.point.Type {
+		p.fault("type", "%s cannot fill a point of type %s; make the point's type %s", t.name, p.point.Type, t.point)
+	}
+	s := t.shape
+	s.littleBytes = p.little(m.ByteOrder, "byte_order")
+	s.littleWords = p.little(m.WordOrder, "word_order")
+	if s.littleWords && s.width == 1 {
+		p.fault("word_order", "%s is one register and has no word order; leave word_order out", t.name)
+	}
+	switch {
+	case s.kind != bitOf && m.Bit != absent:
+		p.fault("bit", "bit goes with type bit only, not with %s", t.name)
+	case s.kind == bitOf && m.Bit == absent:
+		p.fault("bit", "bit is missing; say which bit of the register, 0 (least significant) to 15")
+	case s.kind == bitOf && (m.Bit < 0 || m.Bit > 15):
+		p.fault("bit", "bit %d is out of range; use 0 (least significant) to 15", m.Bit)
+	case s.kind == bitOf:
+		s.bit = uint8(m.Bit)
+	}
+	return s
+}
+
+// firstOf returns the first of keys that is given.
+func (m mapping) firstOf(keys ...string) string {
+	given := map[string]bool{"bit": m.Bit != absent, "word_order": m.WordOrder != "", "byte_order": m.ByteOrder != ""}
+	for _, k := range keys {
+		if given[k] {
+			return k
+		}
+	}
+	return ""
+}
+
+func (p *parser) little(s, key string) bool {
+	switch s {
+	case "", "big":
+		return false
+	case "little":
+		return true
+	}
+	p.fault(key, "%q is not an order; use big (most significant first, the default) or little", s)
+	return false
+}
+
+// counter checks what only counters and events have to fulfil.
+func (p *parser) counter(s shape) {
+	switch {
+	case p.point.Class == point.Event:
+		p.fault("", "this driver has no source of events; make the point's class state or counter")
+	case p.point.Class != point.Counter:
+	case s.kind != unsigned:
+		p.fault("type", "a counter needs an unsigned register: use uint16, uint32 or uint64")
+	case p.point.Bits != 0 && int(p.point.Bits) != 16*int(s.width):
+		p.fault("type", "the counter has %d bits, its register %d: a wrap would be misjudged; make bits and type agree", p.point.Bits, 16*int(s.width))
+	}
+}
+
+// step returns how many addresses lie between the points of a range.
+func (p *parser) step(m mapping, s shape) int {
+	switch {
+	case m.Step == absent:
+		return int(s.width)
+	case m.Step < 1 || m.Step >= addresses:
+		p.fault("step", "step %d is out of range; use 1 to %d, or leave it out for %d, the type's width", m.Step, addresses-1, s.width)
+		return int(s.width)
+	}
+	return m.Step
+}
