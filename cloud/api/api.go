@@ -1,0 +1,128 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/courtside-edge/courtside/cloud/heatmap"
+	"github.com/courtside-edge/courtside/cloud/venue"
+	"github.com/courtside-edge/courtside/sync/point"
+)
+
+// DefaultMaxStreams is how many live streams are served at once.
+const DefaultMaxStreams = 500
+
+// House is one venue with its layers.
+type House struct {
+	Venue *venue.Venue
+	Maps  *heatmap.Mapper // nil for a venue without a map
+}
+
+// Options describe the API.
+type Options struct {
+	Houses      []House
+	Incarnation string          // of the log that answers rest on
+	Version     string          // of the program
+	Ready       func() error    // nil error when the aggregator may be relied on
+	Metrics     http.Handler    // served at /metrics; nil for none
+	Page        http.Handler    // served at /; nil for none
+	MaxStreams  int             // 0 for DefaultMaxStreams
+	Closing     <-chan struct{} // closed when streams must end; nil for never
+	Pace        time.Duration   // least time between two events of a stream; 0 for 200 ms
+}
+
+// API serves the options' houses.
+type API struct {
+	o       Options
+	houses  map[point.ID]House
+	streams atomic.Int64
+	mux     *http.ServeMux
+	huma    huma.API
+}
+
+// New returns the API.
+func New(o Options) *API {
+	if o.MaxStreams == 0 {
+		o.MaxStreams = DefaultMaxStreams
+	}
+	if o.Pace == 0 {
+		o.Pace = 200 * time.Millisecond
+	}
+	if o.Ready == nil {
+		o.Ready = func() error { return nil }
+	}
+	a := &API{o: o, houses: map[point.ID]House{}, mux: http.NewServeMux()}
+	for _, h := range o.Houses {
+		a.houses[h.Venue.ID()] = h
+	}
+	c := huma.DefaultConfig("Courtside aggregator", o.Version)
+	c.Info.Description = "Occupancy, gates, panels, heatmaps and gateways of sports and event venues. Every answer says what it rests on: " +
+		"when it was evaluated, up to which log offset, on whose clock, and how complete it is. What is not known is null or counted as unknown, never zero."
+	c.DocsPath = "" // the usual viewers load from elsewhere; a venue's network may have no elsewhere
+	c.CreateHooks = nil
+	a.huma = humago.New(a.mux, c)
+	a.registerVenues()
+	a.registerHeatmaps()
+	a.registerStream()
+	a.registerHealth()
+	if o.Metrics != nil {
+		a.mux.Handle("GET /metrics", o.Metrics)
+	}
+	if o.Page != nil {
+		a.mux.Handle("GET /", o.Page)
+	}
+	return a
+}
+
+// OpenAPI returns the document that /openapi.json serves, as JSON.
+func (a *API) OpenAPI() ([]byte, error) { return a.huma.OpenAPI().MarshalJSON() }
+
+// ServeHTTP serves everything, with the headers that browsers want.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'self'; img-src 'self' data:; style-src 'self'; frame-ancestors 'self'")
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store")
+	}
+	a.mux.ServeHTTP(w, a.negotiated(r))
+}
+
+// house returns the venue of that id, or a problem that lists the known ones.
+func (a *API) house(id string) (House, error) {
+	h, ok := a.houses[point.ID(id)]
+	if !ok {
+		known := make([]string, 0, len(a.o.Houses))
+		for _, have := range a.o.Houses {
+			known = append(known, string(have.Venue.ID()))
+		}
+		return House{}, huma.Error404NotFound("there is no venue "+id+" here; see /v1/venues", &huma.ErrorDetail{Location: "path.venue", Message: "unknown venue", Value: known})
+	}
+	return h, nil
+}
+
+// venueInput is the path parameter that most operations share.
+type venueInput struct {
+	Venue string `path:"venue" example:"dal-001" doc:"the venue's id"`
+}
+
+// body wraps an answer as huma wants it.
+type body[T any] struct{ Body T }
+
+// get registers a GET operation on one venue.
+func get[T any](a *API, id, path, summary string, answer func(House) T) {
+	op := huma.Operation{OperationID: id, Method: http.MethodGet, Path: "/v1/venues/{venue}" + path, Summary: summary, Tags: []string{"venues"}, Errors: []int{http.StatusNotFound}}
+	huma.Register(a.huma, op, func(_ context.Context, in *venueInput) (*body[T], error) {
+		h, err := a.house(in.Venue)
+		if err != nil {
+			return nil, err
+		}
+		return &body[T]{answer(h)}, nil
+	})
+}

@@ -1,0 +1,6 @@
+// Package api is how people and programs read the aggregator: REST with an OpenAPI 3.1 document made
+// from the code, a live stream of server-sent events, and the retained MQTT state topics.
+//
+// It only asks; nothing here changes state. Every answer carries the basis that it rests on. Errors
+// are problem details (RFC 9457).
+package api

@@ -1,0 +1,98 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/courtside-edge/courtside/cloud/heatmap"
+	"github.com/courtside-edge/courtside/cloud/venue"
+)
+
+// HeatmapAnswer is one layer now.
+type HeatmapAnswer struct {
+	venue.Basis
+	heatmap.Grid
+}
+
+type heatmapInput struct {
+	venueInput
+	Layer string `path:"layer" example:"occupancy" doc:"occupancy, pressure or flow"`
+}
+
+type pngInput struct {
+	heatmapInput
+	Scale int `query:"scale" minimum:"1" maximum:"16" default:"6" doc:"pixels a cell's side"`
+}
+
+type pngAnswer struct {
+	ContentType string `header:"Content-Type"`
+	Body        []byte
+}
+
+func layersOf(h House) []string {
+	if h.Maps == nil {
+		return []string{}
+	}
+	return heatmap.Layers()
+}
+
+func (a *API) registerHeatmaps() {
+	const path = "/v1/venues/{venue}/heatmaps/{layer}"
+	op := huma.Operation{OperationID: "get-heatmap", Method: http.MethodGet, Path: path, Summary: "One heatmap layer as a grid",
+		Description: "Asked for with `Accept: image/png` or `?format=png` it answers as the PNG operation does.", Tags: []string{"heatmaps"}, Errors: []int{http.StatusNotFound}}
+	huma.Register(a.huma, op, func(_ context.Context, in *heatmapInput) (*body[HeatmapAnswer], error) {
+		basis, g, err := a.draw(in)
+		if err != nil {
+			return nil, err
+		}
+		return &body[HeatmapAnswer]{HeatmapAnswer{basis, g}}, nil
+	})
+	op = huma.Operation{OperationID: "get-heatmap-png", Method: http.MethodGet, Path: path + "/png", Summary: "One heatmap layer as a picture, y upwards", Tags: []string{"heatmaps"}, Errors: []int{http.StatusNotFound},
+		Responses: map[string]*huma.Response{"200": {Description: "The layer; absent cells are transparent", Content: map[string]*huma.MediaType{"image/png": {}}}}}
+	huma.Register(a.huma, op, func(_ context.Context, in *pngInput) (*pngAnswer, error) {
+		_, g, err := a.draw(&in.heatmapInput)
+		if err != nil {
+			return nil, err
+		}
+		var buf bytes.Buffer
+		if err := heatmap.WritePNG(&buf, &g, in.Scale); err != nil {
+			return nil, huma.Error422UnprocessableEntity(err.Error())
+		}
+		return &pngAnswer{"image/png", buf.Bytes()}, nil
+	})
+}
+
+func (a *API) draw(in *heatmapInput) (venue.Basis, heatmap.Grid, error) {
+	h, err := a.house(in.Venue)
+	if err != nil {
+		return venue.Basis{}, heatmap.Grid{}, err
+	}
+	if h.Maps == nil {
+		return venue.Basis{}, heatmap.Grid{}, huma.Error404NotFound("venue " + in.Venue + " has no map, so it has no heatmaps")
+	}
+	basis, g, err := h.Maps.Draw(in.Layer)
+	if errors.Is(err, heatmap.ErrLayer) {
+		return basis, g, huma.Error404NotFound(err.Error())
+	}
+	return basis, g, err
+}
+
+// negotiated sends who wants a picture to where the pictures are.
+func (a *API) negotiated(r *http.Request) *http.Request {
+	if !strings.Contains(r.URL.Path, "/heatmaps/") || strings.HasSuffix(r.URL.Path, "/png") {
+		return r
+	}
+	accept := r.Header.Get("Accept")
+	picture := strings.Contains(accept, "image/png") && !strings.Contains(accept, "json")
+	if r.URL.Query().Get("format") != "png" && !picture {
+		return r
+	}
+	to := r.Clone(r.Context())
+	to.URL.Path += "/png"
+	return to
+}

@@ -1,0 +1,223 @@
+// Package config is the aggregator's configuration: one YAML file, every key with a default or
+// required, every fault at once with its place and its fix.
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/courtside-edge/courtside/cloud/venuemap"
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/settings"
+)
+
+// Config is a checked configuration.
+type Config struct {
+	DataDir  string
+	Identity Identity
+	API      API
+	Broker   Broker
+	Log      Log
+	Limits   Limits
+	Sync     Sync
+	Venues   []Venue
+}
+
+// Identity says where the aggregator's X.509-SVID comes from: a Workload API or PEM files.
+type Identity struct {
+	TrustDomain string        `yaml:"trust_domain,required"`
+	WorkloadAPI string        `yaml:"workload_api"`
+	CertFile    settings.Path `yaml:"cert_file"`
+	KeyFile     settings.Path `yaml:"key_file"`
+	BundleFile  settings.Path `yaml:"bundle_file"`
+}
+
+// API says where people and programs read.
+type API struct {
+	Listen     string `yaml:"listen"`
+	MaxStreams int    `yaml:"max_streams" min:"1" max:"100000"`
+}
+
+// Broker says which MQTT broker carries the messages: the embedded one at Listen, or the one at URL.
+type Broker struct {
+	Listen     string `yaml:"listen"`
+	URL        string `yaml:"url"`
+	MaxClients int    `yaml:"max_clients" min:"1" max:"100000"`
+}
+
+// Log says how the aggregator logs.
+type Log struct {
+	Level  string `yaml:"level" enum:"debug,info,warn,error"`
+	Format string `yaml:"format" enum:"text,json"`
+}
+
+// Limits bound what one message may be.
+type Limits struct {
+	MaxFrame   settings.Size `yaml:"max_frame" min:"16KiB" max:"1MiB"`
+	MaxRaw     settings.Size `yaml:"max_raw" min:"64KiB" max:"64MiB"`
+	MaxSamples int           `yaml:"max_samples" min:"1000" max:"1000000"`
+}
+
+// Sync says how often the log is made durable; acks wait for it.
+type Sync struct {
+	Interval time.Duration `yaml:"interval" min:"1ms" max:"1s"`
+}
+
+// Venue is one venue.
+type Venue struct {
+	ID       point.ID
+	MapFile  string
+	Map      *venuemap.Map // nil without a map
+	Cell     float64       // metres
+	Bucket   time.Duration
+	Horizon  time.Duration
+	Gateways []Gateway
+}
+
+// Gateway grants one gateway the devices that it may report.
+type Gateway struct {
+	ID      point.ID
+	Devices []point.ID
+}
+
+// file is the configuration as it is written.
+type file struct {
+	DataDir  settings.Path      `yaml:"data_dir,required"`
+	Identity Identity           `yaml:"identity,required"`
+	API      API                `yaml:"api"`
+	Broker   Broker             `yaml:"broker"`
+	Log      Log                `yaml:"log"`
+	Limits   Limits             `yaml:"limits"`
+	Sync     Sync               `yaml:"sync"`
+	Venues   []settings.Section `yaml:"venues,required"`
+}
+
+type venueFile struct {
+	ID       string             `yaml:"id,required"`
+	Map      settings.Path      `yaml:"map"`
+	Cell     float64            `yaml:"cell" min:"0.1" max:"100"`
+	Bucket   time.Duration      `yaml:"bucket" min:"1s" max:"1h"`
+	Horizon  time.Duration      `yaml:"horizon" min:"10m" max:"720h"`
+	Gateways []settings.Section `yaml:"gateways,required"`
+}
+
+type gatewayFile struct {
+	ID      string   `yaml:"id,required"`
+	Devices []string `yaml:"devices,required"`
+}
+
+func defaults() file {
+	return file{
+		API:    API{Listen: "127.0.0.1:8080", MaxStreams: 500},
+		Broker: Broker{MaxClients: 2000},
+		Log:    Log{Level: "info", Format: "text"},
+		Limits: Limits{MaxFrame: 256 << 10, MaxRaw: 4 << 20, MaxSamples: 65536},
+		Sync:   Sync{Interval: 5 * time.Millisecond},
+	}
+}
+
+// Load reads and checks the file at path. All faults come at once, each with file, line, column and fix.
+func Load(path string) (*Config, error) {
+	root, err := settings.Load(path, settings.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	f := defaults()
+	var faults settings.Faults
+	faults.Add(root.Decode(&f))
+	c := &Config{DataDir: string(f.DataDir), Identity: f.Identity, API: f.API, Broker: f.Broker, Log: f.Log, Limits: f.Limits, Sync: f.Sync}
+	checkIdentity(root, &f, &faults)
+	checkBroker(root, c, &faults)
+	seen := map[point.ID]string{}
+	for i := range f.Venues {
+		v := readVenue(&f.Venues[i], &faults)
+		if first, twice := seen[v.ID]; twice && v.ID != "" {
+			faults.Add(f.Venues[i].Fault("id", "venue %s stands at %s already; give each venue once", v.ID, first))
+		}
+		seen[v.ID] = f.Venues[i].Place("id")
+		c.Venues = append(c.Venues, v)
+	}
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func checkIdentity(root *settings.Section, f *file, faults *settings.Faults) {
+	files := 0
+	for _, p := range []settings.Path{f.Identity.CertFile, f.Identity.KeyFile, f.Identity.BundleFile} {
+		if p != "" {
+			files++
+		}
+	}
+	switch {
+	case !root.Has("identity"):
+	case f.Identity.WorkloadAPI == "" && files == 0:
+		faults.Add(root.Fault("identity", "no source of identity is named; give workload_api, or cert_file, key_file and bundle_file"))
+	case f.Identity.WorkloadAPI != "" && files > 0:
+		faults.Add(root.Fault("identity", "both workload_api and PEM files are named; keep one of them"))
+	case files > 0 && files < 3:
+		faults.Add(root.Fault("identity", "PEM files come as three: cert_file, key_file and bundle_file"))
+	}
+}
+
+func checkBroker(root *settings.Section, c *Config, faults *settings.Faults) {
+	switch {
+	case c.Broker.Listen != "" && c.Broker.URL != "":
+		faults.Add(root.Fault("broker", "both listen and url are named; listen is for the embedded broker, url for one of your own"))
+	case c.Broker.Listen == "" && c.Broker.URL == "":
+		c.Broker.Listen = "0.0.0.0:8883"
+	}
+}
+
+func readVenue(s *settings.Section, faults *settings.Faults) Venue {
+	in := venueFile{Cell: 1, Bucket: time.Minute, Horizon: 26 * time.Hour}
+	faults.Add(s.Decode(&in))
+	v := Venue{MapFile: string(in.Map), Cell: in.Cell, Bucket: in.Bucket, Horizon: in.Horizon}
+	v.ID = readID(s, "id", in.ID, faults)
+	if in.Map != "" {
+		m, err := venuemap.Load(string(in.Map))
+		if err != nil {
+			faults.Add(s.Fault("map", "%v", err))
+		}
+		v.Map = m
+	}
+	owner := map[point.ID]point.ID{}
+	seen := map[point.ID]bool{}
+	for i := range in.Gateways {
+		g := readGateway(&in.Gateways[i], faults)
+		if seen[g.ID] && g.ID != "" {
+			faults.Add(in.Gateways[i].Fault("id", "gateway %s is listed twice; give each gateway once, with all of its devices", g.ID))
+		}
+		seen[g.ID] = true
+		for _, d := range g.Devices {
+			if first, shared := owner[d]; shared {
+				faults.Add(in.Gateways[i].Fault("devices", "device %s is granted to gateway %s already; one device has one gateway", d, first))
+			}
+			owner[d] = g.ID
+		}
+		v.Gateways = append(v.Gateways, g)
+	}
+	return v
+}
+
+func readGateway(s *settings.Section, faults *settings.Faults) Gateway {
+	var in gatewayFile
+	faults.Add(s.Decode(&in))
+	g := Gateway{ID: readID(s, "id", in.ID, faults)}
+	for i, d := range in.Devices {
+		g.Devices = append(g.Devices, readID(s, fmt.Sprintf("devices.%d", i), d, faults))
+	}
+	return g
+}
+
+func readID(s *settings.Section, key, text string, faults *settings.Faults) point.ID {
+	if text == "" {
+		return ""
+	}
+	id, err := point.ParseID(text)
+	if err != nil {
+		faults.Add(s.Fault(key, "%v", err))
+	}
+	return id
+}

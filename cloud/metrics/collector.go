@@ -1,0 +1,111 @@
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/courtside-edge/courtside/cloud/venue"
+)
+
+// collector reads the parts at each scrape.
+type collector struct{ s Sources }
+
+// desc declares one metric of the collector.
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("courtside_"+name, help, labels, nil)
+}
+
+var (
+	seatsDesc      = desc("seats", "Seats by state.", "venue", "state")
+	passagesDesc   = desc("passages_total", "Passages by gate and direction, exactly once each.", "venue", "gate", "direction")
+	gatewayUpDesc  = desc("gateway_up", "1 while the gateway's session lives.", "venue", "gateway")
+	pendingDesc    = desc("gateway_pending_batches", "Batches that the gateway says it still holds.", "venue", "gateway")
+	gapsDesc       = desc("gaps", "Declared losses.", "venue", "gateway")
+	batchesDesc    = desc("batches_applied_total", "Distinct batches applied.", "venue")
+	duplicatesDesc = desc("batches_duplicate_total", "Deliveries of batches that the state held already, dropped by the venue.", "venue")
+	conflictsDesc  = desc("batches_conflicting_total", "Deliveries of a known identity with another content, set aside.", "venue")
+	futureDesc     = desc("samples_future_total", "Samples dated ahead of the venue's time, held until then.", "venue")
+	asideDesc      = desc("frames_set_aside_total", "Records that could not be used, by reason.", "venue", "reason")
+	appendedDesc   = desc("ingest_records_total", "Records that went into the log.")
+	bytesDesc      = desc("ingest_bytes_total", "Payload bytes that went into the log.")
+	skippedDesc    = desc("ingest_duplicates_total", "Batches left out of the log because the same content was durable already.")
+	ackedDesc      = desc("ingest_acked_batches_total", "Batches named by acks, repetitions included.")
+	refusedDesc    = desc("ingest_refused_total", "Messages refused before the log, by reason.", "reason")
+	clientsDesc    = desc("broker_clients", "Clients connected to the embedded broker.")
+	brokerDesc     = desc("broker_refused_total", "What the embedded broker refused, by reason.", "reason")
+	logRecordsDesc = desc("log_records", "Records that the log holds.")
+	logBytesDesc   = desc("log_bytes", "Bytes that the log holds.")
+)
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{seatsDesc, passagesDesc, gatewayUpDesc, pendingDesc, gapsDesc, batchesDesc, duplicatesDesc, conflictsDesc,
+		futureDesc, asideDesc, appendedDesc, bytesDesc, skippedDesc, ackedDesc, refusedDesc, clientsDesc, brokerDesc, logRecordsDesc, logBytesDesc} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	for _, v := range c.s.Venues {
+		collectVenue(ch, v)
+	}
+	if c.s.Ingest != nil {
+		s := c.s.Ingest()
+		counter(ch, appendedDesc, s.Appended)
+		counter(ch, bytesDesc, s.Bytes)
+		counter(ch, skippedDesc, s.Duplicates)
+		counter(ch, ackedDesc, s.Acked)
+		for reason, n := range s.Refused {
+			counter(ch, refusedDesc, n, reason)
+		}
+	}
+	if c.s.Broker != nil {
+		clients, refused := c.s.Broker()
+		gauge(ch, clientsDesc, float64(clients))
+		for reason, n := range refused {
+			counter(ch, brokerDesc, n, reason)
+		}
+	}
+	if c.s.LogSize != nil {
+		records, bytes := c.s.LogSize()
+		gauge(ch, logRecordsDesc, float64(records))
+		gauge(ch, logBytesDesc, float64(bytes))
+	}
+}
+
+func collectVenue(ch chan<- prometheus.Metric, v *venue.Venue) {
+	id := string(v.ID())
+	occ := v.Occupancy()
+	gauge(ch, seatsDesc, float64(occ.Occupied), id, "occupied")
+	gauge(ch, seatsDesc, float64(occ.Free), id, "free")
+	gauge(ch, seatsDesc, float64(occ.Unknown), id, "unknown")
+	for _, g := range v.Gates().Gates {
+		counter(ch, passagesDesc, g.In, id, g.Gate, "in")
+		counter(ch, passagesDesc, g.Out, id, g.Gate, "out")
+	}
+	for _, g := range v.Gateways() {
+		up := 0.0
+		if g.State == "birth" {
+			up = 1
+		}
+		gauge(ch, gatewayUpDesc, up, id, string(g.Gateway))
+		gauge(ch, pendingDesc, float64(g.Pending), id, string(g.Gateway))
+		gauge(ch, gapsDesc, float64(g.Gaps), id, string(g.Gateway))
+	}
+	n := v.Counts()
+	counter(ch, batchesDesc, n.Batches, id)
+	counter(ch, duplicatesDesc, n.Duplicates, id)
+	counter(ch, conflictsDesc, n.Conflicts, id)
+	counter(ch, futureDesc, n.Future, id)
+	for reason, k := range n.SetAside {
+		counter(ch, asideDesc, k, id, reason)
+	}
+}
+
+func counter(ch chan<- prometheus.Metric, d *prometheus.Desc, v uint64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}

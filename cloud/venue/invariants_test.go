@@ -1,0 +1,311 @@
+package venue
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"sort"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/courtside-edge/courtside/cloud/log"
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/wire"
+)
+
+// flat is a sample with everything that orders it, for the slow, obvious function.
+type flat struct {
+	wall   int64
+	id     point.BatchID
+	index  int // in its batch
+	sample point.Sample
+	run    uint64
+	key    [16]byte
+	text   string
+}
+
+func (a flat) before(b flat) bool {
+	if a.wall != b.wall {
+		return a.wall < b.wall
+	}
+	if c := bytes.Compare(a.id.Epoch[:], b.id.Epoch[:]); c != 0 {
+		return c < 0
+	}
+	if a.id.Lane != b.id.Lane {
+		return a.id.Lane < b.id.Lane
+	}
+	if a.id.Seq != b.id.Seq {
+		return a.id.Seq < b.id.Seq
+	}
+	return a.index < b.index
+}
+
+// obvious is the venue's state computed from the whole set of samples, sorted, each time anew.
+type obvious struct {
+	table []point.Point
+	all   []flat
+	gaps  [][2]int64 // telemetry
+	now   time.Time
+}
+
+// upTo returns point's samples with wall ≤ limit in order.
+func (o *obvious) upTo(index uint32, limit int64) []flat {
+	var out []flat
+	for _, f := range o.all {
+		if f.sample.Index == index && f.wall <= limit {
+			out = append(out, f)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].before(out[j]) })
+	return out
+}
+
+func (o *obvious) limit() int64 { return o.now.Add(LateBy).UnixNano() }
+
+// occupancy walks the seat's samples from the first to the last.
+func (o *obvious) occupancy(index uint32, limit int64, stale bool) Occupancy {
+	p := &o.table[index]
+	state, last := Unknown, flat{}
+	samples := o.upTo(index, limit)
+	for _, f := range samples {
+		last = f
+		if f.sample.Quality.IsBad() {
+			continue
+		}
+		v := float64(int64(f.sample.Bits))
+		if p.Type == point.Int {
+			v *= p.Scale
+		}
+		switch {
+		case p.Type == point.Bool && f.sample.Bits == 1, p.Type == point.Int && v >= p.OccupiedAbove:
+			state = Occupied
+		case p.Type == point.Bool, v < p.OccupiedBelow:
+			state = Free
+		}
+	}
+	if len(samples) == 0 || last.sample.Quality.IsBad() || (stale && o.unknown(p, last)) {
+		return Unknown
+	}
+	return state
+}
+
+func (o *obvious) unknown(p *point.Point, last flat) bool {
+	if p.MaxSilence > 0 && o.now.UnixNano()-last.wall > 2*int64(p.MaxSilence) {
+		return true
+	}
+	for _, g := range o.gaps {
+		if g[1] > last.wall && g[0] <= o.now.UnixNano() {
+			return true
+		}
+	}
+	return false
+}
+
+// passages adds each run's largest total and the distinct event keys.
+func (o *obvious) passages(index uint32) uint64 {
+	best, keys := map[uint64]uint64{}, map[[16]byte]bool{}
+	for _, f := range o.upTo(index, o.limit()) {
+		switch {
+		case o.table[index].Class == point.Event:
+			keys[f.key] = true
+		case !f.sample.Quality.IsBad():
+			best[f.run] = max(best[f.run], f.sample.Bits)
+		}
+	}
+	n := uint64(len(keys))
+	for _, total := range best {
+		n += total
+	}
+	return n
+}
+
+// drawBatch makes one random batch and the flat samples in it.
+func drawBatch(t *rapid.T, r *rig, id point.BatchID) (wire.Batch, []flat, [][2]int64) {
+	var b wire.Batch
+	var flats []flat
+	var gaps [][2]int64
+	runs := map[uint32]uint64{}
+	for i := range rapid.IntRange(1, 8).Draw(t, "samples") {
+		index := drawIndex(t, id.Lane)
+		// Few distinct times, so that ties are common; some lie ahead of now.
+		s := point.Sample{Index: index, Time: at(time.Duration(rapid.IntRange(40, 62).Draw(t, "minute")) * time.Minute)}
+		if rapid.IntRange(0, 5).Draw(t, "bad") == 0 {
+			s.Quality = point.BadTimeout
+		}
+		f := flat{wall: origin.UnixNano() + s.Time, id: id, index: i}
+		switch p := &r.table[index]; {
+		case p.Class == point.Counter:
+			if runs[index] == 0 {
+				runs[index] = rapid.Uint64Range(1, 3).Draw(t, "run")
+				b.Runs = append(b.Runs, point.CounterRun{Index: index, Run: runs[index], Bits: 16, Reason: point.RunReset, Start: at(time.Minute)})
+			}
+			s.Bits, f.run = rapid.Uint64Range(0, 500).Draw(t, "total"), runs[index]
+		case p.Class == point.Event:
+			f.key = [16]byte{byte(rapid.IntRange(1, 6).Draw(t, "key"))}
+			s.Bits = 1
+			b.Events = append(b.Events, point.EventKey{Position: uint32(i), Key: f.key})
+		case p.Type == point.Bool:
+			s.Bits = rapid.Uint64Range(0, 1).Draw(t, "bool")
+		case p.Type == point.Text:
+			f.text = rapid.SampledFrom([]string{"GATE OPEN", "LET'S GO", ""}).Draw(t, "text")
+			s.Bits = uint64(len(b.Texts))
+			b.Texts = append(b.Texts, f.text)
+		default:
+			s.Bits = point.IntBits(int64(rapid.SampledFrom([]int{0, 149, 150, 170, 199, 200, 700}).Draw(t, "value")))
+		}
+		f.sample = s
+		b.Samples, flats = append(b.Samples, s), append(flats, f)
+	}
+	if id.Lane == point.Telemetry && rapid.IntRange(0, 9).Draw(t, "gap") == 0 {
+		first := rapid.IntRange(41, 58).Draw(t, "gapAt")
+		g := point.Gap{Epoch: id.Epoch, Lane: point.Telemetry, From: 1000, To: 1001, Boot: [16]byte{1}, Reason: point.GapDropped,
+			First: at(time.Duration(first) * time.Minute), Last: at(time.Duration(first+1) * time.Minute)}
+		b.Gaps = append(b.Gaps, g)
+		gaps = append(gaps, [2]int64{origin.UnixNano() + g.First, origin.UnixNano() + g.Last})
+	}
+	return b, flats, gaps
+}
+
+func drawIndex(t *rapid.T, lane point.Lane) uint32 {
+	if lane == point.Critical {
+		return uint32(rapid.IntRange(3, 5).Draw(t, "point"))
+	}
+	return uint32(rapid.SampledFrom([]int{0, 1, 2, 6, 7}).Draw(t, "point"))
+}
+
+// scenario draws batches of two epochs and two lanes, and the set of samples in them.
+func scenario(t *rapid.T, r *rig) (frames [][]byte, o *obvious) {
+	o = &obvious{table: r.table, now: r.now}
+	next := map[point.BatchID]uint64{}
+	for range rapid.IntRange(1, 14).Draw(t, "batches") {
+		id := point.BatchID{Epoch: point.Epoch{byte(rapid.IntRange(1, 2).Draw(t, "epoch"))}, Lane: point.Lane(rapid.IntRange(1, 2).Draw(t, "lane"))}
+		seq := next[id]
+		next[id]++
+		id.Seq = seq
+		b, flats, gaps := drawBatch(t, r, id)
+		frames = append(frames, r.frame(id, b))
+		o.all, o.gaps = append(o.all, flats...), append(o.gaps, gaps...)
+	}
+	return frames, o
+}
+
+// deliverSomehow delivers all frames in a random order, some more than once, the table at a random place, while time passes.
+func deliverSomehow(t *rapid.T, r *rig, frames [][]byte) {
+	end := r.now
+	r.now = end.Add(-time.Duration(rapid.IntRange(0, 20).Draw(t, "minutes before")) * time.Minute)
+	order := rapid.Permutation(append(append([][]byte{}, frames...), frames[:rapid.IntRange(0, len(frames)).Draw(t, "again")]...)).Draw(t, "order")
+	tableAt := rapid.IntRange(0, len(order)).Draw(t, "tableAt")
+	for i, f := range order {
+		if i == tableAt {
+			r.deliverTable()
+		}
+		r.deliver(log.Batch, f)
+		if rapid.IntRange(0, 4).Draw(t, "tick") == 0 {
+			r.now = r.now.Add(end.Sub(r.now) / 2)
+			r.v.Tick()
+		}
+	}
+	if tableAt == len(order) {
+		r.deliverTable()
+	}
+	r.now = end
+	r.v.Tick()
+}
+
+func compare(t *rapid.T, v *Venue, o *obvious) {
+	_, seats := v.Seats()
+	for i := range seats {
+		if want := o.occupancy(uint32(i), o.limit(), true); seats[i].State != want {
+			t.Fatalf("seat %d is %v, the set says %v", i, seats[i].State, want)
+		}
+	}
+	in := o.passages(3) + o.passages(5)
+	if g := v.Gates(); g.In != in || g.Out != o.passages(4) {
+		t.Fatalf("passages %d in, %d out; the set says %d and %d", g.In, g.Out, in, o.passages(4))
+	}
+	for _, h := range v.History(origin.Add(39 * time.Minute)) {
+		occupied := 0
+		for i := range seats {
+			if o.occupancy(uint32(i), min(h.At.UnixNano()-1, o.limit()), false) == Occupied {
+				occupied++
+			}
+		}
+		if h.Occupied != occupied {
+			t.Fatalf("at the end of the bucket before %v %d are occupied, the set says %d", h.At, h.Occupied, occupied)
+		}
+	}
+	comparePoints(t, v, o)
+}
+
+func comparePoints(t *rapid.T, v *Venue, o *obvious) {
+	got := map[string]PointValue{}
+	for _, p := range v.Points(PointFilter{}).Points {
+		got[p.Point] = p
+	}
+	for i := range o.table {
+		p := &o.table[i]
+		samples := o.upTo(uint32(i), o.limit())
+		have, ok := got[p.Qualified()]
+		if ok != (len(samples) > 0) {
+			t.Fatalf("%s: reported %v with %d samples", p.Qualified(), ok, len(samples))
+		}
+		if !ok || p.Class != point.State {
+			continue
+		}
+		last := samples[len(samples)-1]
+		if !have.At.Equal(time.Unix(0, last.wall)) || have.Quality != last.sample.Quality.String() {
+			t.Fatalf("%s: %+v, the set says %v %v", p.Qualified(), have, time.Unix(0, last.wall), last.sample.Quality)
+		}
+		if have.Unknown == "" && fmt.Sprint(have.Value) != valueOf(p, last) {
+			t.Fatalf("%s: value %v, the set says %s", p.Qualified(), have.Value, valueOf(p, last))
+		}
+	}
+}
+
+func valueOf(p *point.Point, f flat) string {
+	switch p.Type {
+	case point.Bool:
+		return fmt.Sprint(f.sample.Bits == 1)
+	case point.Text:
+		return f.text
+	}
+	n := p.Number(f.sample.Bits)
+	if math.IsNaN(n) {
+		return "<nil>"
+	}
+	return fmt.Sprint(n)
+}
+
+// TestI2StateIsAFunctionOfTheSet compares the state after any deliveries with a slow, obvious function of the set of batches.
+func TestI2StateIsAFunctionOfTheSet(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := newRig(t)
+		frames, o := scenario(t, r)
+		deliverSomehow(t, r, frames)
+		compare(t, r.v, o)
+	})
+}
+
+// TestI6NoOrderOfArrivalChangesTheState compares two venues that got the same batches differently.
+func TestI6NoOrderOfArrivalChangesTheState(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := newRig(t), newRig(t)
+		frames, _ := scenario(t, a)
+		deliverSomehow(t, a, frames)
+		deliverSomehow(t, b, frames)
+		if x, y := answers(a.v), answers(b.v); x != y {
+			t.Fatalf("one order of arrival:\n%s\nanother:\n%s", x, y)
+		}
+	})
+}
+
+// answers writes everything that does not depend on how the state came about.
+func answers(v *Venue) string {
+	_, seats := v.Seats()
+	g := v.Gates()
+	pts := v.Points(PointFilter{}).Points
+	sort.Slice(pts, func(i, j int) bool { return pts[i].Point < pts[j].Point })
+	return fmt.Sprint(seats, g.In, g.Out, g.Gates, pts, v.History(origin), v.Panels().Panels)
+}
