@@ -589,32 +589,36 @@ func (x *TimeMap) GetSource() TimeSource {
 	return TimeSource_TIME_SOURCE_UNKNOWN
 }
 
-// Batch is the unit of sync. Its columns have one entry a sample, in the order of the samples; which
-// value column a sample draws its next entry from is told by its point's type in the point table that the header names.
+// Batch is the unit of sync: samples in columns, in their order. Which value column a sample draws its next entry from
+// is told by its point's type in the point table that the header frame names. The columns of an encoder come in the order
+// of their numbers, which is what compresses best; a decoder takes any.
 type Batch struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Venue       string                 `protobuf:"bytes,1,opt,name=venue,proto3" json:"venue,omitempty"`
 	Gateway     string                 `protobuf:"bytes,2,opt,name=gateway,proto3" json:"gateway,omitempty"`
 	TraceParent string                 `protobuf:"bytes,3,opt,name=trace_parent,json=traceParent,proto3" json:"trace_parent,omitempty"` // W3C traceparent of the batch's close; may be empty
-	TimeMap     *TimeMap               `protobuf:"bytes,4,opt,name=time_map,json=timeMap,proto3" json:"time_map,omitempty"`             // in force at the batch's close; its boot is the boot of every mono in the batch
-	// One entry a sample.
-	PointDelta []int64 `protobuf:"zigzag64,5,rep,packed,name=point_delta,json=pointDelta,proto3" json:"point_delta,omitempty"` // position in the point table, less that of the sample before (0 before the first)
-	MonoDelta  []int64 `protobuf:"zigzag64,6,rep,packed,name=mono_delta,json=monoDelta,proto3" json:"mono_delta,omitempty"`    // source time, less that of the sample before (the header's first mono before the first)
+	TimeMap     *TimeMap               `protobuf:"bytes,4,opt,name=time_map,json=timeMap,proto3" json:"time_map,omitempty"`             // in force at the batch's close; its boot is the boot of every mono here
+	// One entry a sample: position in the point table, less that of the sample before (0 before the first).
+	PointDelta []int64 `protobuf:"zigzag64,5,rep,packed,name=point_delta,json=pointDelta,proto3" json:"point_delta,omitempty"`
+	// The source times, as runs of samples that share one, since a device's answer is stamped once: how many
+	// samples, never 0, and their mono less that of the run before (0 before the first).
+	TimeRun   []uint32 `protobuf:"varint,6,rep,packed,name=time_run,json=timeRun,proto3" json:"time_run,omitempty"`
+	MonoDelta []int64  `protobuf:"zigzag64,7,rep,packed,name=mono_delta,json=monoDelta,proto3" json:"mono_delta,omitempty"`
 	// One entry a sample of a point of that type.
-	Ints    []int64   `protobuf:"zigzag64,7,rep,packed,name=ints,proto3" json:"ints,omitempty"`      // bool (0 or 1) and int; of a counter point the run's total
-	Doubles []float64 `protobuf:"fixed64,8,rep,packed,name=doubles,proto3" json:"doubles,omitempty"` // float
-	Texts   []string  `protobuf:"bytes,9,rep,name=texts,proto3" json:"texts,omitempty"`              // text
-	// Sparse columns. Positions count samples from 0, ascend, and are written as steps: the first entry
-	// is the first position, each further one the distance from the one before.
-	QualityStep     []uint32      `protobuf:"varint,10,rep,packed,name=quality_step,json=qualityStep,proto3" json:"quality_step,omitempty"`
-	Quality         []uint32      `protobuf:"varint,11,rep,packed,name=quality,proto3" json:"quality,omitempty"` // OPC UA status code; a sample without an entry is good (0)
-	DeviceTimeStep  []uint32      `protobuf:"varint,12,rep,packed,name=device_time_step,json=deviceTimeStep,proto3" json:"device_time_step,omitempty"`
-	DeviceTimeDelta []int64       `protobuf:"zigzag64,13,rep,packed,name=device_time_delta,json=deviceTimeDelta,proto3" json:"device_time_delta,omitempty"` // unix by the device's own clock, less the entry before; orders nothing
-	EventStep       []uint32      `protobuf:"varint,14,rep,packed,name=event_step,json=eventStep,proto3" json:"event_step,omitempty"`
-	EventKeys       []byte        `protobuf:"bytes,15,opt,name=event_keys,json=eventKeys,proto3" json:"event_keys,omitempty"` // 16 bytes an entry of event_step
-	Runs            []*CounterRun `protobuf:"bytes,16,rep,name=runs,proto3" json:"runs,omitempty"`                            // of every counter point that has a sample here
-	Gaps            []*Gap        `protobuf:"bytes,17,rep,name=gaps,proto3" json:"gaps,omitempty"`
-	Reduced         []*Reduced    `protobuf:"bytes,18,rep,name=reduced,proto3" json:"reduced,omitempty"`
+	Ints    []int64   `protobuf:"zigzag64,8,rep,packed,name=ints,proto3" json:"ints,omitempty"`      // bool (0 or 1) and int: the raw value; of a counter point the run's total
+	Doubles []float64 `protobuf:"fixed64,9,rep,packed,name=doubles,proto3" json:"doubles,omitempty"` // float
+	Texts   []string  `protobuf:"bytes,10,rep,name=texts,proto3" json:"texts,omitempty"`             // text
+	// Sparse columns. Positions count samples from 0 and ascend; they are written as steps: the first entry is
+	// the first position, each further one the distance from the one before.
+	QualityStep     []uint32      `protobuf:"varint,11,rep,packed,name=quality_step,json=qualityStep,proto3" json:"quality_step,omitempty"`
+	Quality         []uint32      `protobuf:"varint,12,rep,packed,name=quality,proto3" json:"quality,omitempty"` // OPC UA status code; a sample without an entry is good (0)
+	DeviceTimeStep  []uint32      `protobuf:"varint,13,rep,packed,name=device_time_step,json=deviceTimeStep,proto3" json:"device_time_step,omitempty"`
+	DeviceTimeDelta []int64       `protobuf:"zigzag64,14,rep,packed,name=device_time_delta,json=deviceTimeDelta,proto3" json:"device_time_delta,omitempty"` // unix by the device's own clock, less the entry before; orders nothing
+	EventStep       []uint32      `protobuf:"varint,15,rep,packed,name=event_step,json=eventStep,proto3" json:"event_step,omitempty"`
+	EventKeys       []byte        `protobuf:"bytes,16,opt,name=event_keys,json=eventKeys,proto3" json:"event_keys,omitempty"` // 16 bytes an entry of event_step
+	Runs            []*CounterRun `protobuf:"bytes,17,rep,name=runs,proto3" json:"runs,omitempty"`                            // of every counter point that has a sample here which is not bad
+	Gaps            []*Gap        `protobuf:"bytes,18,rep,name=gaps,proto3" json:"gaps,omitempty"`
+	Reduced         []*Reduced    `protobuf:"bytes,19,rep,name=reduced,proto3" json:"reduced,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -680,6 +684,13 @@ func (x *Batch) GetTimeMap() *TimeMap {
 func (x *Batch) GetPointDelta() []int64 {
 	if x != nil {
 		return x.PointDelta
+	}
+	return nil
+}
+
+func (x *Batch) GetTimeRun() []uint32 {
+	if x != nil {
+		return x.TimeRun
 	}
 	return nil
 }
@@ -1927,31 +1938,32 @@ const file_courtside_proto_rawDesc = "" +
 	"\tfrom_mono\x18\x02 \x01(\x12R\bfromMono\x12\x1b\n" +
 	"\toffset_ns\x18\x03 \x01(\x12R\boffsetNs\x12%\n" +
 	"\x0euncertainty_ns\x18\x04 \x01(\x04R\runcertaintyNs\x125\n" +
-	"\x06source\x18\x05 \x01(\x0e2\x1d.courtside.sync.v1.TimeSourceR\x06source\"\xfb\x04\n" +
+	"\x06source\x18\x05 \x01(\x0e2\x1d.courtside.sync.v1.TimeSourceR\x06source\"\x96\x05\n" +
 	"\x05Batch\x12\x14\n" +
 	"\x05venue\x18\x01 \x01(\tR\x05venue\x12\x18\n" +
 	"\agateway\x18\x02 \x01(\tR\agateway\x12!\n" +
 	"\ftrace_parent\x18\x03 \x01(\tR\vtraceParent\x125\n" +
 	"\btime_map\x18\x04 \x01(\v2\x1a.courtside.sync.v1.TimeMapR\atimeMap\x12\x1f\n" +
 	"\vpoint_delta\x18\x05 \x03(\x12R\n" +
-	"pointDelta\x12\x1d\n" +
+	"pointDelta\x12\x19\n" +
+	"\btime_run\x18\x06 \x03(\rR\atimeRun\x12\x1d\n" +
 	"\n" +
-	"mono_delta\x18\x06 \x03(\x12R\tmonoDelta\x12\x12\n" +
-	"\x04ints\x18\a \x03(\x12R\x04ints\x12\x18\n" +
-	"\adoubles\x18\b \x03(\x01R\adoubles\x12\x14\n" +
-	"\x05texts\x18\t \x03(\tR\x05texts\x12!\n" +
-	"\fquality_step\x18\n" +
-	" \x03(\rR\vqualityStep\x12\x18\n" +
-	"\aquality\x18\v \x03(\rR\aquality\x12(\n" +
-	"\x10device_time_step\x18\f \x03(\rR\x0edeviceTimeStep\x12*\n" +
-	"\x11device_time_delta\x18\r \x03(\x12R\x0fdeviceTimeDelta\x12\x1d\n" +
+	"mono_delta\x18\a \x03(\x12R\tmonoDelta\x12\x12\n" +
+	"\x04ints\x18\b \x03(\x12R\x04ints\x12\x18\n" +
+	"\adoubles\x18\t \x03(\x01R\adoubles\x12\x14\n" +
+	"\x05texts\x18\n" +
+	" \x03(\tR\x05texts\x12!\n" +
+	"\fquality_step\x18\v \x03(\rR\vqualityStep\x12\x18\n" +
+	"\aquality\x18\f \x03(\rR\aquality\x12(\n" +
+	"\x10device_time_step\x18\r \x03(\rR\x0edeviceTimeStep\x12*\n" +
+	"\x11device_time_delta\x18\x0e \x03(\x12R\x0fdeviceTimeDelta\x12\x1d\n" +
 	"\n" +
-	"event_step\x18\x0e \x03(\rR\teventStep\x12\x1d\n" +
+	"event_step\x18\x0f \x03(\rR\teventStep\x12\x1d\n" +
 	"\n" +
-	"event_keys\x18\x0f \x01(\fR\teventKeys\x121\n" +
-	"\x04runs\x18\x10 \x03(\v2\x1d.courtside.sync.v1.CounterRunR\x04runs\x12*\n" +
-	"\x04gaps\x18\x11 \x03(\v2\x16.courtside.sync.v1.GapR\x04gaps\x124\n" +
-	"\areduced\x18\x12 \x03(\v2\x1a.courtside.sync.v1.ReducedR\areduced\"\xba\x01\n" +
+	"event_keys\x18\x10 \x01(\fR\teventKeys\x121\n" +
+	"\x04runs\x18\x11 \x03(\v2\x1d.courtside.sync.v1.CounterRunR\x04runs\x12*\n" +
+	"\x04gaps\x18\x12 \x03(\v2\x16.courtside.sync.v1.GapR\x04gaps\x124\n" +
+	"\areduced\x18\x13 \x03(\v2\x1a.courtside.sync.v1.ReducedR\areduced\"\xba\x01\n" +
 	"\n" +
 	"CounterRun\x12\x14\n" +
 	"\x05point\x18\x01 \x01(\rR\x05point\x12\x10\n" +

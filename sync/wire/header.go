@@ -120,39 +120,47 @@ func (h Header) check() error {
 // and against each other, the checksum, the structure of the zstd frame and of a trailer. Besides its answer it
 // allocates nothing unless it refuses.
 func Verify(frame []byte, lim Limits) (Header, error) {
-	lim = lim.normal()
+	h, _, err := verify(frame, lim.normal())
+	return h, err
+}
+
+// verify is Verify with normal limits; it also returns the zstd frame.
+func verify(frame []byte, lim Limits) (Header, []byte, error) {
 	if len(frame) > lim.MaxFrameBytes {
-		return Header{}, fmt.Errorf("verifying a frame of %d bytes: %w: at most %d are allowed", len(frame), ErrTooLarge, lim.MaxFrameBytes)
+		return Header{}, nil, fmt.Errorf("verifying a frame of %d bytes: %w: at most %d are allowed", len(frame), ErrTooLarge, lim.MaxFrameBytes)
 	}
 	h, err := ParseHeader(frame)
 	if err != nil {
-		return h, err
+		return h, nil, err
 	}
 	switch {
 	case uint64(h.RawSize) > uint64(lim.MaxRawBytes):
-		return h, fmt.Errorf("verifying a frame: %w: it declares %d bytes of content, at most %d are allowed", ErrTooLarge, h.RawSize, lim.MaxRawBytes)
+		return h, nil, fmt.Errorf("verifying a frame: %w: it declares %d bytes of content, at most %d are allowed", ErrTooLarge, h.RawSize, lim.MaxRawBytes)
 	case uint64(h.Count) > uint64(lim.MaxSamples):
-		return h, fmt.Errorf("verifying a frame: %w: it declares %d samples, at most %d are allowed", ErrTooLarge, h.Count, lim.MaxSamples)
+		return h, nil, fmt.Errorf("verifying a frame: %w: it declares %d samples, at most %d are allowed", ErrTooLarge, h.Count, lim.MaxSamples)
 	case uint64(h.Count)*minSampleBytes > uint64(h.RawSize):
-		return h, fmt.Errorf("verifying a frame: %w: %d samples do not fit %d bytes", ErrHeader, h.Count, h.RawSize)
+		return h, nil, fmt.Errorf("verifying a frame: %w: %d samples do not fit %d bytes", ErrHeader, h.Count, h.RawSize)
 	}
 	z, err := scanFrame(frame[HeaderSize:])
 	if err != nil {
-		return h, fmt.Errorf("verifying a frame: %w", err)
+		return h, nil, fmt.Errorf("verifying a frame: %w", err)
 	}
 	if err := checkTrailer(frame[HeaderSize+z.size:]); err != nil {
-		return h, fmt.Errorf("verifying a frame: %w", err)
+		return h, nil, fmt.Errorf("verifying a frame: %w", err)
 	}
 	if want, got := binary.LittleEndian.Uint32(frame[atCRC:]), checksum(frame[:HeaderSize+z.size]); want != got {
-		return h, fmt.Errorf("verifying a frame: %w: 0x%08X is written, 0x%08X found", ErrChecksum, want, got)
+		return h, nil, fmt.Errorf("verifying a frame: %w: 0x%08X is written, 0x%08X found", ErrChecksum, want, got)
 	}
 	if h.Epoch.IsZero() {
-		return h, fmt.Errorf("verifying a frame: %w: it has no epoch", ErrHeader)
+		return h, nil, fmt.Errorf("verifying a frame: %w: it has no epoch", ErrHeader)
+	}
+	if z.known && z.content > uint64(lim.MaxRawBytes) {
+		return h, nil, fmt.Errorf("verifying a frame: %w: the zstd frame holds %d bytes, %d are declared", ErrBomb, z.content, h.RawSize)
 	}
 	if z.known && z.content != uint64(h.RawSize) {
-		return h, fmt.Errorf("verifying a frame: %w: %d bytes are declared, the zstd frame holds %d", ErrHeader, h.RawSize, z.content)
+		return h, nil, fmt.Errorf("verifying a frame: %w: %d bytes are declared, the zstd frame holds %d", ErrHeader, h.RawSize, z.content)
 	}
-	return h, nil
+	return h, frame[HeaderSize : HeaderSize+z.size], nil
 }
 
 // checkTrailer accepts nothing, or exactly one trailer frame.

@@ -13,22 +13,29 @@ func DefaultLimits() Limits {
 	return Limits{MaxFrameBytes: 256 << 10, MaxRawBytes: 4 << 20, MaxSamples: 65536}
 }
 
-// maxLimit keeps every limit, and sums of a few, within an int of 32 bits and within the header's fields.
-const maxLimit = 1 << 28
+// What a configured limit may be at most, so that products of it fit an int of 32 bits and it fits the header.
+const (
+	maxLimit       = 1 << 28
+	maxSampleLimit = 1 << 24
+)
 
-// normal returns l with defaults for absent fields and maxLimit for larger ones.
+// normal returns l with defaults for absent fields, and no field beyond its maximum.
 func (l Limits) normal() Limits {
 	d := DefaultLimits()
-	pick := func(v, def int) int {
+	pick := func(v, def, most int) int {
 		if v <= 0 {
 			return def
 		}
-		return min(v, maxLimit)
+		return min(v, most)
 	}
-	return Limits{pick(l.MaxFrameBytes, d.MaxFrameBytes), pick(l.MaxRawBytes, d.MaxRawBytes), pick(l.MaxSamples, d.MaxSamples)}
+	return Limits{
+		MaxFrameBytes: pick(l.MaxFrameBytes, d.MaxFrameBytes, maxLimit),
+		MaxRawBytes:   pick(l.MaxRawBytes, d.MaxRawBytes, maxLimit),
+		MaxSamples:    pick(l.MaxSamples, d.MaxSamples, maxSampleLimit),
+	}
 }
 
-// Limits of messages that are no batches. They are far beyond what a venue needs; a payload beyond is refused with ErrTooLarge.
+// Limits that are not configured. They are far beyond what a venue needs; a payload beyond is refused with ErrTooLarge.
 const (
 	// MaxControlRawBytes bounds an inflated ack, inventory, command or reply.
 	MaxControlRawBytes = 1 << 20
@@ -42,6 +49,8 @@ const (
 	MaxTableParts = 1024
 	// MaxTableRawBytes bounds what one TableAssembler holds of tables that are not complete, and one table.
 	MaxTableRawBytes = 32 << 20
+	// MaxNotes bounds the gaps and the reduced notes of a batch each.
+	MaxNotes = 4096
 	// MaxTextBytes bounds one text value, session id, command id, reason and every other string but names.
 	MaxTextBytes = 4096
 )
