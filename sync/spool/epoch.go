@@ -17,6 +17,7 @@ type epoch struct {
 	id, predecessor point.Epoch
 	order           uint64 // ascending with each opening
 	clean, open     bool
+	settled         bool // the cloud knows that nothing is pending; kept while the stores may still hold its records
 	at              clock.Map
 	hold            [2]holding // at laneAt
 }
@@ -27,6 +28,7 @@ type epochRecord struct {
 	Order       uint64 `json:"order"`
 	Predecessor string `json:"predecessor,omitempty"`
 	Clean       bool   `json:"clean"`
+	Settled     bool   `json:"settled,omitempty"`
 	Boot        string `json:"boot"`
 	From        int64  `json:"from"`
 	Offset      int64  `json:"offset"`
@@ -42,7 +44,7 @@ const recordVersion = 1
 func (e *epoch) key() string { return epochPrefix + e.id.String() }
 
 func (e *epoch) encode() []byte {
-	r := epochRecord{Version: recordVersion, Order: e.order, Clean: e.clean, Boot: e.at.Boot.String(), From: e.at.From,
+	r := epochRecord{Version: recordVersion, Order: e.order, Clean: e.clean, Settled: e.settled, Boot: e.at.Boot.String(), From: e.at.From,
 		Offset: int64(e.at.Offset), Uncertainty: int64(e.at.Uncertainty), Source: uint8(e.at.Source)}
 	if !e.predecessor.IsZero() {
 		r.Predecessor = e.predecessor.String()
@@ -69,7 +71,7 @@ func decodeEpoch(key string, b []byte) (*epoch, error) {
 	if r.Version != recordVersion {
 		return nil, fmt.Errorf("state %q: version %d, %d is known here", key, r.Version, recordVersion)
 	}
-	e := &epoch{id: id, order: r.Order, clean: r.Clean}
+	e := &epoch{id: id, order: r.Order, clean: r.Clean, settled: r.Settled}
 	boot, err := point.ParseEpoch(r.Boot)
 	if err != nil {
 		return nil, fmt.Errorf("state %q: boot: %w", key, err)
@@ -98,21 +100,28 @@ func (s *Spool) sortEpochs() {
 	sort.SliceStable(s.epochs, func(i, k int) bool { return s.epochs[i].order < s.epochs[k].order })
 }
 
-// settle forgets earlier epochs of which the cloud knows that nothing is pending.
+// settle ends the account of earlier epochs of which the cloud knows that nothing is pending. Their records go at a later
+// opening that finds no batch of them: a store may forget a release, and what comes back must not be taken for unclean.
 func (s *Spool) settle(ids []point.Epoch) {
 	for _, id := range ids {
-		e := s.epochOf(id)
-		if e == nil || e.open || e.held() > 0 {
+		if e := s.epochOf(id); e != nil && !e.open && !e.settled && e.held() == 0 {
+			e.settled = true
+			s.lane(point.Critical).put(e.key(), e.encode())
+		}
+	}
+}
+
+// forgetSettled removes the settled epochs that opening found nothing of. The last one stays: it is the predecessor.
+func (s *Spool) forgetSettled(found map[point.Epoch]bool) {
+	keep := s.epochs[:0]
+	for i, e := range s.epochs {
+		if e.settled && !found[e.id] && i < len(s.epochs)-1 {
+			s.lane(point.Critical).put(e.key(), nil)
 			continue
 		}
-		for i, k := range s.epochs {
-			if k == e {
-				s.epochs = append(s.epochs[:i], s.epochs[i+1:]...)
-				break
-			}
-		}
-		s.lane(point.Critical).put(e.key(), nil)
+		keep = append(keep, e)
 	}
+	s.epochs = keep
 }
 
 // held returns how many batches of the epoch are here.

@@ -246,3 +246,12 @@ func decodeGap(key string, b []byte) (*pendingGap, error) {
 	}
 	return p, nil
 }
+
+// Undeclared returns the gaps that no durable batch carries yet.
+func (s *Spool) Undeclared() []point.Gap {
+	out := make([]point.Gap, len(s.gaps.pending))
+	for i, p := range s.gaps.pending {
+		out[i] = p.gap
+	}
+	return out
+}

@@ -21,8 +21,8 @@ func (s *Spool) Inventory() wire.Inventory {
 	s.number++
 	inv := wire.Inventory{Number: s.number}
 	var settled []point.Epoch
-	for i, ep := range s.epochs {
-		if i >= maxEpochs-1 && !ep.open {
+	for _, ep := range s.epochs {
+		if ep.settled || len(inv.Epochs) >= maxEpochs-1 && !ep.open {
 			continue
 		}
 		inv.Epochs = append(inv.Epochs, ep.inventory())

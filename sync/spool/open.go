@@ -42,15 +42,17 @@ func Open(o Options) (*Spool, error) {
 		s.lanes[laneAt(l)] = &lane{lane: l, cursors: map[uint64][]point.Cursor{}}
 	}
 	s.lane(point.Telemetry).store, s.lane(point.Critical).store = o.Telemetry, o.Critical
+	found := map[point.Epoch]bool{}
 	s.recovery.Faults += s.loadEpochs() + s.loadCursors() + s.loadGaps()
 	for _, l := range s.lanes {
 		if l.store != nil {
 			s.recovery.Faults += s.loadTables(l)
-			s.scan(l)
+			s.scan(l, found)
 			s.recovery.Batches[laneAt(l.lane)] = l.stored
 		}
 	}
 	s.sortEpochs()
+	s.forgetSettled(found)
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
@@ -84,8 +86,8 @@ func (s *Spool) loadCursors() (faults int) {
 	return faults
 }
 
-// scan takes in every batch that a store still holds.
-func (s *Spool) scan(l *lane) {
+// scan takes in every batch that a store still holds, and notes of which epochs there was any.
+func (s *Spool) scan(l *lane, found map[point.Epoch]bool) {
 	first, _ := l.store.Bounds()
 	for rec, err := range l.store.Scan(first) {
 		if err != nil {
@@ -99,8 +101,10 @@ func (s *Spool) scan(l *lane) {
 		}
 		ep := s.adopt(h.Epoch)
 		hold := &ep.hold[laneAt(l.lane)]
-		if hold.get(h.Seq) != nil {
-			l.release.AddOne(rec.Offset) // stored twice: a failed write that had arrived was tried again
+		found[ep.id] = true
+		if ep.settled || hold.get(h.Seq) != nil {
+			// Released before, or stored twice: a failed write that had arrived was tried again.
+			l.release.AddOne(rec.Offset)
 			continue
 		}
 		e := hold.put(h.Seq, entry{offset: rec.Offset, first: h.First, last: h.Last, size: uint32(len(rec.Bytes)),

@@ -1,59 +1,53 @@
 package spooltest
 
 import (
-	"testing"
+	"encoding/binary"
+	"encoding/json"
 
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/wire"
 )
 
-// Points is the point table that Frame's batches name: one int point.
-func Points() []point.Point {
-	return []point.Point{{Device: "plc-1", Name: "value", Type: point.Int, Kind: point.Generic, Class: point.State, Lane: point.Telemetry}}
+// Body is what Frame puts where a batch's columns would be.
+type Body struct {
+	Content uint64
+	Gaps    []point.Gap
 }
 
-// Table returns the encoded Points and their hash.
-func Table(tb testing.TB) ([][]byte, point.TableHash) {
-	tb.Helper()
-	parts, hash, err := wire.EncodeTable(Points(), 64<<10)
+// TableHash returns the hash that Frame's batches name.
+func TableHash() point.TableHash { return point.TableHash{0xCA, 0xFE} }
+
+// Frame returns an unsealed frame of count samples at times from first to last, with body as its content in one raw
+// block. It passes wire.Verify once it is sealed; no batch can be decoded from it.
+func Frame(lane point.Lane, table point.TableHash, first, last int64, count uint32, body Body) []byte {
+	content, err := json.Marshal(body)
 	if err != nil {
-		tb.Fatal(err)
+		panic(err) // numbers always marshal
 	}
-	return parts, hash
+	for len(content) < int(count)*3 {
+		content = append(content, ' ')
+	}
+	le := binary.LittleEndian
+	b := make([]byte, wire.HeaderSize, wire.HeaderSize+len(content)+16)
+	le.PutUint32(b, 0x184D2A51)
+	le.PutUint32(b[4:], wire.HeaderSize-8)
+	b[8], b[9] = wire.Version, byte(lane)
+	le.PutUint32(b[36:], count)
+	le.PutUint32(b[40:], uint32(len(content)))
+	le.PutUint64(b[44:], uint64(first))
+	le.PutUint64(b[52:], uint64(last))
+	copy(b[60:], table[:])
+	b = le.AppendUint32(b, 0xFD2FB528)           // zstd
+	b = append(b, 0xA0)                          // single segment, 4 bytes of content size
+	b = le.AppendUint32(b, uint32(len(content))) //
+	block := uint32(len(content))<<3 | 1         // last, raw
+	b = append(b, byte(block), byte(block>>8), byte(block>>16))
+	return append(b, content...)
 }
 
-// Frame returns an unsealed frame of n samples whose first value is content, at times from mono on.
-func Frame(tb testing.TB, lane point.Lane, content, mono int64, n int, gaps ...point.Gap) []byte {
-	tb.Helper()
-	enc, err := wire.NewEncoder(wire.Limits{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	_, hash := Table(tb)
-	b := wire.Batch{Venue: "dal-001", Gateway: "gw-north", Table: hash, Gaps: gaps}
-	for i := range n {
-		b.Samples = append(b.Samples, point.Sample{Time: mono + int64(i), Bits: point.IntBits(content + int64(i))})
-	}
-	frame, err := enc.Encode(nil, lane, Points(), &b)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return frame
-}
-
-// Content returns the first value and the gaps of a sealed frame.
-func Content(tb testing.TB, frame []byte) (int64, wire.Batch) {
-	tb.Helper()
-	dec, err := wire.NewDecoder(wire.Limits{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var b wire.Batch
-	if _, err := dec.Decode(frame, Points(), &b); err != nil {
-		tb.Fatal(err)
-	}
-	if len(b.Samples) == 0 {
-		return 0, b
-	}
-	return int64(b.Samples[0].Bits), b
+// Open returns the body of a frame made by Frame.
+func Open(frame []byte) (Body, error) {
+	var b Body
+	err := json.Unmarshal(frame[wire.HeaderSize+12:], &b)
+	return b, err
 }

@@ -21,6 +21,7 @@ type Store struct {
 	state    map[string][]byte
 	records  [][]byte
 	released interval.Set
+	base     interval.Set // released when it was opened; a crash does not forget these
 	corrupt  interval.Set
 	fail     error
 	failSync error
@@ -78,9 +79,11 @@ func (s *Store) Crash(survive int, forget bool) *Store {
 	}
 	n.durable = len(n.txs)
 	n.corrupt = s.corrupt.Clone()
-	if !forget {
-		n.released = s.released.Clone()
+	n.released = s.released.Clone()
+	if forget {
+		n.released = s.base.Clone()
 	}
+	n.base = n.released.Clone()
 	return n
 }
 
