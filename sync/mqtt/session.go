@@ -208,7 +208,8 @@ func (s *Session) await(token paho.Token) error {
 }
 
 // Subscribe asks for the filters with QoS 1 and waits for the answer. A refused filter is an error that wraps ErrSubscription and
-// names all that were refused; the others stand. After any other error it is not known which stand.
+// names all that were refused; the others stand. After any other error the session is over, or soon will be: the
+// end of ctx ends it.
 func (s *Session) Subscribe(ctx context.Context, filters ...string) error {
 	if len(filters) == 0 {
 		return nil
@@ -226,6 +227,7 @@ func (s *Session) Subscribe(ctx context.Context, filters ...string) error {
 	case <-s.lost:
 		return fmt.Errorf("mqtt: subscribing: %w", s.Err())
 	case <-ctx.Done():
+		_ = s.link.Close() // a late answer could not be told from that to a later question
 		return fmt.Errorf("mqtt: subscribing: %w", ctx.Err())
 	}
 	if err := token.Error(); err != nil {
