@@ -1,4 +1,4 @@
-package venue
+package venue_test
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/courtside-edge/courtside/cloud/log"
+	. "github.com/courtside-edge/courtside/cloud/venue"
+	"github.com/courtside-edge/courtside/cloud/venue/venuetest"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/wire"
 )
@@ -122,7 +124,7 @@ func (o *obvious) passages(index uint32) uint64 {
 }
 
 // drawBatch makes one random batch and the flat samples in it.
-func drawBatch(t *rapid.T, r *rig, id point.BatchID) (wire.Batch, []flat, [][2]int64) {
+func drawBatch(t *rapid.T, r *venuetest.Rig, id point.BatchID) (wire.Batch, []flat, [][2]int64) {
 	var b wire.Batch
 	var flats []flat
 	var gaps [][2]int64
@@ -134,8 +136,8 @@ func drawBatch(t *rapid.T, r *rig, id point.BatchID) (wire.Batch, []flat, [][2]i
 		if rapid.IntRange(0, 5).Draw(t, "bad") == 0 {
 			s.Quality = point.BadTimeout
 		}
-		f := flat{wall: origin.UnixNano() + s.Time, id: id, index: i}
-		switch p := &r.table[index]; {
+		f := flat{wall: venuetest.Origin.UnixNano() + s.Time, id: id, index: i}
+		switch p := &r.Table[index]; {
 		case p.Class == point.Counter:
 			if runs[index] == 0 {
 				runs[index] = rapid.Uint64Range(1, 3).Draw(t, "run")
@@ -163,7 +165,7 @@ func drawBatch(t *rapid.T, r *rig, id point.BatchID) (wire.Batch, []flat, [][2]i
 		g := point.Gap{Epoch: id.Epoch, Lane: point.Telemetry, From: 1000, To: 1001, Boot: [16]byte{1}, Reason: point.GapDropped,
 			First: at(time.Duration(first) * time.Minute), Last: at(time.Duration(first+1) * time.Minute)}
 		b.Gaps = append(b.Gaps, g)
-		gaps = append(gaps, [2]int64{origin.UnixNano() + g.First, origin.UnixNano() + g.Last})
+		gaps = append(gaps, [2]int64{venuetest.Origin.UnixNano() + g.First, venuetest.Origin.UnixNano() + g.Last})
 	}
 	return b, flats, gaps
 }
@@ -176,8 +178,8 @@ func drawIndex(t *rapid.T, lane point.Lane) uint32 {
 }
 
 // scenario draws batches of two epochs and two lanes, and the set of samples in them.
-func scenario(t *rapid.T, r *rig) (frames [][]byte, o *obvious) {
-	o = &obvious{table: r.table, now: r.now}
+func scenario(t *rapid.T, r *venuetest.Rig) (frames [][]byte, o *obvious) {
+	o = &obvious{table: r.Table, now: r.Now}
 	next := map[point.BatchID]uint64{}
 	for range rapid.IntRange(1, 14).Draw(t, "batches") {
 		id := point.BatchID{Epoch: point.Epoch{byte(rapid.IntRange(1, 2).Draw(t, "epoch"))}, Lane: point.Lane(rapid.IntRange(1, 2).Draw(t, "lane"))}
@@ -185,33 +187,33 @@ func scenario(t *rapid.T, r *rig) (frames [][]byte, o *obvious) {
 		next[id]++
 		id.Seq = seq
 		b, flats, gaps := drawBatch(t, r, id)
-		frames = append(frames, r.frame(id, b))
+		frames = append(frames, r.Frame(id, b))
 		o.all, o.gaps = append(o.all, flats...), append(o.gaps, gaps...)
 	}
 	return frames, o
 }
 
 // deliverSomehow delivers all frames in a random order, some more than once, the table at a random place, while time passes.
-func deliverSomehow(t *rapid.T, r *rig, frames [][]byte) {
-	end := r.now
-	r.now = end.Add(-time.Duration(rapid.IntRange(0, 20).Draw(t, "minutes before")) * time.Minute)
+func deliverSomehow(t *rapid.T, r *venuetest.Rig, frames [][]byte) {
+	end := r.Now
+	r.Now = end.Add(-time.Duration(rapid.IntRange(0, 20).Draw(t, "minutes before")) * time.Minute)
 	order := rapid.Permutation(append(append([][]byte{}, frames...), frames[:rapid.IntRange(0, len(frames)).Draw(t, "again")]...)).Draw(t, "order")
 	tableAt := rapid.IntRange(0, len(order)).Draw(t, "tableAt")
 	for i, f := range order {
 		if i == tableAt {
-			r.deliverTable()
+			r.DeliverTable()
 		}
-		r.deliver(log.Batch, f)
+		r.Deliver(log.Batch, f)
 		if rapid.IntRange(0, 4).Draw(t, "tick") == 0 {
-			r.now = r.now.Add(end.Sub(r.now) / 2)
-			r.v.Tick()
+			r.Now = r.Now.Add(end.Sub(r.Now) / 2)
+			r.V.Tick()
 		}
 	}
 	if tableAt == len(order) {
-		r.deliverTable()
+		r.DeliverTable()
 	}
-	r.now = end
-	r.v.Tick()
+	r.Now = end
+	r.V.Tick()
 }
 
 func compare(t *rapid.T, v *Venue, o *obvious) {
@@ -225,7 +227,7 @@ func compare(t *rapid.T, v *Venue, o *obvious) {
 	if g := v.Gates(); g.In != in || g.Out != o.passages(4) {
 		t.Fatalf("passages %d in, %d out; the set says %d and %d", g.In, g.Out, in, o.passages(4))
 	}
-	for _, h := range v.History(origin.Add(39 * time.Minute)) {
+	for _, h := range v.History(venuetest.Origin.Add(39 * time.Minute)) {
 		occupied := 0
 		for i := range seats {
 			if o.occupancy(uint32(i), min(h.At.UnixNano()-1, o.limit()), false) == Occupied {
@@ -281,21 +283,21 @@ func valueOf(p *point.Point, f flat) string {
 // TestI2StateIsAFunctionOfTheSet compares the state after any deliveries with a slow, obvious function of the set of batches.
 func TestI2StateIsAFunctionOfTheSet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := newRig(t)
+		r := venuetest.New(t)
 		frames, o := scenario(t, r)
 		deliverSomehow(t, r, frames)
-		compare(t, r.v, o)
+		compare(t, r.V, o)
 	})
 }
 
 // TestI6NoOrderOfArrivalChangesTheState compares two venues that got the same batches differently.
 func TestI6NoOrderOfArrivalChangesTheState(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a, b := newRig(t), newRig(t)
+		a, b := venuetest.New(t), venuetest.New(t)
 		frames, _ := scenario(t, a)
 		deliverSomehow(t, a, frames)
 		deliverSomehow(t, b, frames)
-		if x, y := answers(a.v), answers(b.v); x != y {
+		if x, y := answers(a.V), answers(b.V); x != y {
 			t.Fatalf("one order of arrival:\n%s\nanother:\n%s", x, y)
 		}
 	})
@@ -307,5 +309,5 @@ func answers(v *Venue) string {
 	g := v.Gates()
 	pts := v.Points(PointFilter{}).Points
 	sort.Slice(pts, func(i, j int) bool { return pts[i].Point < pts[j].Point })
-	return fmt.Sprint(seats, g.In, g.Out, g.Gates, pts, v.History(origin), v.Panels().Panels)
+	return fmt.Sprint(seats, g.In, g.Out, g.Gates, pts, v.History(venuetest.Origin), v.Panels().Panels)
 }

@@ -1,0 +1,131 @@
+// Package venuetest is a small arena for tests: three seats, a gate with two counters and a ring, and a
+// panel, with a log in memory and a clock that the test moves.
+package venuetest
+
+import (
+	"fmt"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/courtside-edge/courtside/cloud/log"
+	"github.com/courtside-edge/courtside/cloud/venue"
+	"github.com/courtside-edge/courtside/cloud/venuemap"
+	"github.com/courtside-edge/courtside/sync/clock"
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/wire"
+)
+
+const (
+	Venue   = point.ID("dal-001")
+	Gateway = point.ID("gw-north")
+)
+
+// Origin is the wall time of monotonic 0 in these tests: whole buckets, far from now.
+var Origin = time.Unix(1_700_000_000, 0).Truncate(time.Minute)
+
+// Table has one point of each behaviour.
+func Table() []point.Point {
+	seat := func(n int) point.Point {
+		place := fmt.Sprintf("101/a/%d", n)
+		return point.Point{Device: "plc-seats", Name: point.Name("seat/" + place), Type: point.Int, Kind: point.Seat, Lane: point.Telemetry, Class: point.State,
+			Place: place, Scale: 0.1, OccupiedAbove: 20, OccupiedBelow: 15, MaxSilence: 10 * time.Minute}
+	}
+	counter := func(n int, d point.Direction) point.Point {
+		return point.Point{Device: "plc-gates", Name: point.Name(fmt.Sprintf("gate/1/%d/%s", n, d)), Type: point.Int, Kind: point.Gate, Lane: point.Critical,
+			Class: point.Counter, Place: "gate-01", Direction: d, Bits: 16, MaxRate: 5}
+	}
+	return []point.Point{
+		seat(1), seat(2),
+		{Device: "plc-seats", Name: "seat/101/a/3", Type: point.Bool, Kind: point.Seat, Lane: point.Telemetry, Class: point.State, Place: "101/a/3"},
+		counter(1, point.In), counter(1, point.Out),
+		{Device: "plc-gates", Name: "gate/1/ring", Type: point.Int, Kind: point.Gate, Lane: point.Critical, Class: point.Event, Place: "gate-01", Direction: point.In},
+		{Device: "plc-panels", Name: "panel/n/status", Type: point.Int, Kind: point.Panel, Lane: point.Telemetry, Class: point.State, Place: "panel-n"},
+		{Device: "plc-panels", Name: "panel/n/text", Type: point.Text, Kind: point.Panel, Lane: point.Telemetry, Class: point.State, Place: "panel-n"},
+	}
+}
+
+func Map(t rapid.TB) *venuemap.Map {
+	t.Helper()
+	features := []string{}
+	for n := 1; n <= 3; n++ {
+		features = append(features, fmt.Sprintf(`{"type":"Feature","properties":{"kind":"seat","place":"101/a/%d","section":"101","row":"a","seat":"%d"},"geometry":{"type":"Point","coordinates":[%d.5,4.5]}}`, n, n, n))
+	}
+	features = append(features,
+		`{"type":"Feature","properties":{"kind":"gate","place":"gate-01","name":"Gate 1"},"geometry":{"type":"Point","coordinates":[-6,0]}}`,
+		`{"type":"Feature","properties":{"kind":"panel","place":"panel-n","name":"North"},"geometry":{"type":"Point","coordinates":[0,8]}}`)
+	raw := `{"type":"FeatureCollection","crs":"local-metres","features":[`
+	for i, f := range features {
+		if i > 0 {
+			raw += ","
+		}
+		raw += f
+	}
+	m, err := venuemap.Parse([]byte(raw + "]}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// Rig is a venue with a log in memory and a clock that the test moves.
+type Rig struct {
+	t       rapid.TB
+	V       *venue.Venue
+	Table   []point.Point
+	parts   [][]byte
+	Hash    point.TableHash
+	Records []log.Record
+	Now     time.Time
+	enc     *wire.Encoder
+}
+
+func New(t rapid.TB) *Rig {
+	t.Helper()
+	r := &Rig{t: t, Table: Table(), Now: Origin.Add(time.Hour)}
+	var err error
+	if r.parts, r.Hash, err = wire.EncodeTable(r.Table, 256<<10); err != nil {
+		t.Fatal(err)
+	}
+	if r.enc, err = wire.NewEncoder(wire.DefaultLimits()); err != nil {
+		t.Fatal(err)
+	}
+	r.V = r.NewVenue(Map(t), []point.ID{"plc-seats", "plc-gates", "plc-panels"})
+	return r
+}
+
+func (r *Rig) NewVenue(m *venuemap.Map, devices []point.ID) *venue.Venue {
+	v, err := venue.New(venue.Options{ID: Venue, Map: m, Gateways: []venue.Gateway{{ID: Gateway, Devices: devices}}, Limits: wire.DefaultLimits(),
+		Now:   func() time.Time { return r.Now },
+		Fetch: func(off uint64) (log.Record, error) { return r.Records[off], nil }})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return v
+}
+
+// deliver appends a record to the log and applies it.
+func (r *Rig) Deliver(kind log.Kind, payload []byte) []venue.Effect {
+	rec := log.Record{Offset: uint64(len(r.Records)), Kind: kind, Venue: Venue, Gateway: Gateway, Received: r.Now, Payload: payload}
+	r.Records = append(r.Records, rec)
+	return r.V.Apply(rec)
+}
+
+func (r *Rig) DeliverTable() {
+	for _, p := range r.parts {
+		r.Deliver(log.Table, p)
+	}
+}
+
+// frame encodes and seals a batch.
+func (r *Rig) Frame(id point.BatchID, b wire.Batch) []byte {
+	r.t.Helper()
+	b.Venue, b.Gateway, b.Table = Venue, Gateway, r.Hash
+	b.Map = clock.Map{Boot: clock.BootID{1}, Offset: time.Duration(Origin.UnixNano()), Uncertainty: time.Millisecond, Source: clock.NTP}
+	frame, err := r.enc.Encode(nil, id.Lane, r.Table, &b)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	wire.Seal(frame, id.Epoch, id.Seq)
+	return frame
+}
