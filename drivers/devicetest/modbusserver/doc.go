@@ -13,7 +13,7 @@
 //	leave it out             Drop                a silent device
 //	answer an exception      Refuse              as a device that does not want to
 //	change its frame         Short, Long, WrongID, WrongUnit, WrongFunction, WrongProtocol, WrongLength, Garbage, Truncate
-//	repeat or reorder it     Twice, Reverse
+//	add, repeat or reorder    Stray, Twice, Reverse
 //	end the connection       HangUp, HalfClose
 //
 // and First, Nth, Unit, Addresses, MoreThan and All say to which answers.

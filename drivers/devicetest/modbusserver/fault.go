@@ -128,6 +128,20 @@ func WrongLength(n uint16) Fault {
 // Twice answers everything two times.
 func Twice() Fault { return func(e *Exchange) { e.Answers = append(e.Answers, e.Answers...) } }
 
+// Stray sends an answer to a request that was never made before each true one. Its values are all ones.
+func Stray() Fault {
+	return func(e *Exchange) {
+		for _, a := range e.Answers {
+			stray := append([]byte(nil), a...)
+			stray[0] ^= 0x55
+			for i := headerSize + 2; i < len(stray); i++ {
+				stray[i] = 0xFF
+			}
+			e.Answers = append([][]byte{stray}, e.Answers...)
+		}
+	}
+}
+
 // Reverse holds answers back until there are n, and gives them in reverse order.
 // A client that never has n requests outstanding waits for ever.
 func Reverse(n int) Fault {
