@@ -107,8 +107,8 @@ func (a *API) house(id string) (House, error) {
 	return h, nil
 }
 
-// venueInput is the path parameter that most operations share.
-type venueInput struct {
+// VenueInput is the path parameter that most operations share.
+type VenueInput struct {
 	Venue string `path:"venue" example:"dal-001" doc:"the venue's id"`
 }
 
@@ -118,7 +118,7 @@ type body[T any] struct{ Body T }
 // get registers a GET operation on one venue.
 func get[T any](a *API, id, path, summary string, answer func(House) T) {
 	op := huma.Operation{OperationID: id, Method: http.MethodGet, Path: "/v1/venues/{venue}" + path, Summary: summary, Tags: []string{"venues"}, Errors: []int{http.StatusNotFound}}
-	huma.Register(a.huma, op, func(_ context.Context, in *venueInput) (*body[T], error) {
+	huma.Register(a.huma, op, func(_ context.Context, in *VenueInput) (*body[T], error) {
 		h, err := a.house(in.Venue)
 		if err != nil {
 			return nil, err

@@ -19,13 +19,14 @@ type HeatmapAnswer struct {
 	heatmap.Grid
 }
 
-type heatmapInput struct {
-	venueInput
+// HeatmapInput is the path of one layer; exported because huma reads embedded fields only then.
+type HeatmapInput struct {
+	VenueInput
 	Layer string `path:"layer" example:"occupancy" doc:"occupancy, pressure or flow"`
 }
 
 type pngInput struct {
-	heatmapInput
+	HeatmapInput
 	Scale int `query:"scale" minimum:"1" maximum:"16" default:"6" doc:"pixels a cell's side"`
 }
 
@@ -45,7 +46,7 @@ func (a *API) registerHeatmaps() {
 	const path = "/v1/venues/{venue}/heatmaps/{layer}"
 	op := huma.Operation{OperationID: "get-heatmap", Method: http.MethodGet, Path: path, Summary: "One heatmap layer as a grid",
 		Description: "Asked for with `Accept: image/png` or `?format=png` it answers as the PNG operation does.", Tags: []string{"heatmaps"}, Errors: []int{http.StatusNotFound}}
-	huma.Register(a.huma, op, func(_ context.Context, in *heatmapInput) (*body[HeatmapAnswer], error) {
+	huma.Register(a.huma, op, func(_ context.Context, in *HeatmapInput) (*body[HeatmapAnswer], error) {
 		basis, g, err := a.draw(in)
 		if err != nil {
 			return nil, err
@@ -55,7 +56,7 @@ func (a *API) registerHeatmaps() {
 	op = huma.Operation{OperationID: "get-heatmap-png", Method: http.MethodGet, Path: path + "/png", Summary: "One heatmap layer as a picture, y upwards", Tags: []string{"heatmaps"}, Errors: []int{http.StatusNotFound},
 		Responses: map[string]*huma.Response{"200": {Description: "The layer; absent cells are transparent", Content: map[string]*huma.MediaType{"image/png": {}}}}}
 	huma.Register(a.huma, op, func(_ context.Context, in *pngInput) (*pngAnswer, error) {
-		_, g, err := a.draw(&in.heatmapInput)
+		_, g, err := a.draw(&in.HeatmapInput)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +68,7 @@ func (a *API) registerHeatmaps() {
 	})
 }
 
-func (a *API) draw(in *heatmapInput) (venue.Basis, heatmap.Grid, error) {
+func (a *API) draw(in *HeatmapInput) (venue.Basis, heatmap.Grid, error) {
 	h, err := a.house(in.Venue)
 	if err != nil {
 		return venue.Basis{}, heatmap.Grid{}, err

@@ -41,7 +41,7 @@ func (a *API) registerStream() {
 		Tags:        []string{"venues"}, Errors: []int{http.StatusNotFound, http.StatusServiceUnavailable}}
 	op.Middlewares = huma.Middlewares{a.admitStream}
 	events := map[string]any{"seats": SeatsEvent{}, "seat-changes": SeatChangesEvent{}, "summary": SummaryEvent{}, "gates": GatesEvent{}, "panels": PanelsEvent{}}
-	sse.Register(a.huma, op, events, func(ctx context.Context, in *venueInput, send sse.Sender) {
+	sse.Register(a.huma, op, events, func(ctx context.Context, in *VenueInput, send sse.Sender) {
 		if h, err := a.house(in.Venue); err == nil {
 			(&stream{house: h, send: send, pace: a.o.Pace, closing: a.o.Closing}).run(ctx)
 		}

@@ -119,7 +119,7 @@ func seats(h House) SeatsAnswer {
 }
 
 type pointsInput struct {
-	venueInput
+	VenueInput
 	Device string `query:"device" doc:"only this device's points"`
 	Kind   string `query:"kind" enum:"generic,seat,gate,panel,position" doc:"only points of this kind"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"50000" default:"1000" doc:"at most this many"`
@@ -143,7 +143,7 @@ func (a *API) registerPoints() {
 }
 
 type historyInput struct {
-	venueInput
+	VenueInput
 	From time.Time `query:"from" doc:"RFC 3339; default: two hours ago"`
 }
 

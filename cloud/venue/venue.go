@@ -193,7 +193,7 @@ func (v *Venue) Counts() Counts {
 func (v *Venue) SetAside() []SetAside {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return append([]SetAside(nil), v.aside...)
+	return append([]SetAside{}, v.aside...)
 }
 
 // touch tells everybody who waits that something changed. The caller holds the lock.
