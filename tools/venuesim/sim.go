@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -67,6 +68,17 @@ type Sim struct {
 
 // Start starts the venue's devices and its HTTP server. Everything ends when ctx does or with Close.
 func Start(ctx context.Context, o Options) (*Sim, error) {
+	s, err := newSim(o)
+	if err != nil {
+		return nil, err
+	}
+	ctx, s.cancel = context.WithCancel(ctx)
+	go s.run(ctx)
+	return s, nil
+}
+
+// newSim returns a venue whose devices serve and whose clock stands still.
+func newSim(o Options) (*Sim, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -86,12 +98,10 @@ func Start(ctx context.Context, o Options) (*Sim, error) {
 	if s.field, err = field.Start(s.plan, s.crowd, s.fieldOptions()); err != nil {
 		return nil, fmt.Errorf("start the devices of %s: %w", a.Venue, err)
 	}
-	s.listener, err = net.Listen("tcp", net.JoinHostPort(o.Host, fmt.Sprint(o.HTTPPort)))
+	s.listener, err = net.Listen("tcp", net.JoinHostPort(o.Host, strconv.Itoa(o.HTTPPort)))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("serve the truth: %w", err), s.field.Close())
 	}
-	ctx, s.cancel = context.WithCancel(ctx)
-	go s.run(ctx)
 	return s, nil
 }
 
