@@ -2,7 +2,6 @@ package venuesim
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -54,59 +53,75 @@ func gateways(t *testing.T, s *Sim) []*config.Config {
 	return all
 }
 
-// poll polls every Modbus device of the gateways until the function that it returns is called, which waits.
-func poll(t *testing.T, all []*config.Config, every time.Duration) (p *poller, stop func()) {
+// link is a connection to one device.
+type link struct {
+	drivers.Conn
+	config *config.Config
+	device *config.Device
+}
+
+// open connects to every Modbus device of the gateways.
+func open(t *testing.T, all []*config.Config) (*poller, []link) {
 	t.Helper()
-	p = &poller{
-		passages: map[point.Direction]map[string]uint64{point.In: {}, point.Out: {}},
-		last:     map[string]uint16{}, taken: map[string]bool{}, words: map[string]uint16{},
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
+	var links []link
 	for _, c := range all {
 		for i := range c.Devices {
-			if c.Devices[i].Driver != "modbus" {
+			d := &c.Devices[i]
+			if d.Driver != "modbus" {
 				continue
 			}
-			wg.Go(func() { p.device(ctx, t, c, &c.Devices[i], every) })
+			source, err := d.Prepare(still{}, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatalf("prepare %s: %v", d.ID, err)
+			}
+			conn, err := source.Open(t.Context())
+			if err != nil {
+				t.Fatalf("open %s: %v", d.ID, err)
+			}
+			t.Cleanup(func() { conn.Close() })
+			links = append(links, link{conn, c, d})
 		}
 	}
-	return p, sync.OnceFunc(func() {
+	return &poller{
+		passages: map[point.Direction]map[string]uint64{point.In: {}, point.Out: {}},
+		last:     map[string]uint16{}, taken: map[string]bool{}, words: map[string]uint16{},
+	}, links
+}
+
+// poll reads everything once.
+func (p *poller) poll(t *testing.T, links ...link) {
+	t.Helper()
+	for _, l := range links {
+		for class := range l.device.Classes {
+			if err := l.Poll(t.Context(), class, func(b *drivers.Block) { p.take(l.config, b) }); err != nil {
+				t.Errorf("poll %s: %v", l.device.ID, err)
+			}
+		}
+	}
+}
+
+// follow polls each link for itself until the function that it returns is called, which waits.
+func (p *poller) follow(t *testing.T, links []link, every time.Duration) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for _, l := range links {
+		wg.Go(func() {
+			ticker := time.NewTicker(every)
+			defer ticker.Stop()
+			for {
+				p.poll(t, l)
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+				}
+			}
+		})
+	}
+	return sync.OnceFunc(func() {
 		cancel()
 		wg.Wait()
 	})
-}
-
-func (p *poller) device(ctx context.Context, t *testing.T, c *config.Config, d *config.Device, every time.Duration) {
-	source, err := d.Prepare(still{}, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	if err != nil {
-		t.Errorf("prepare %s: %v", d.ID, err)
-		return
-	}
-	conn, err := source.Open(ctx)
-	if err != nil {
-		t.Errorf("open %s: %v", d.ID, err)
-		return
-	}
-	defer conn.Close()
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	for {
-		for class := range d.Classes {
-			err := conn.Poll(ctx, class, func(b *drivers.Block) { p.take(c, b) })
-			if err != nil {
-				if ctx.Err() == nil {
-					t.Errorf("poll %s: %v", d.ID, err)
-				}
-				return
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
 }
 
 func (p *poller) take(c *config.Config, b *drivers.Block) {

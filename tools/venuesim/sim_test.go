@@ -52,7 +52,8 @@ func TestPolledVenueEqualsItsTruth(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	p, stop := poll(t, gateways(t, s), 50*time.Millisecond)
+	p, links := open(t, gateways(t, s))
+	stop := p.follow(t, links, 50*time.Millisecond)
 	defer stop()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -155,29 +156,29 @@ func TestStages(t *testing.T) {
 	if at(Waiting); s.Truth().SimulatedSeconds != 0 {
 		t.Fatal("time passes behind shut doors")
 	}
-	p, stop := poll(t, gateways(t, s), time.Millisecond)
-	defer stop()
-	until := func(stage Stage, elapsed time.Duration) {
-		t.Helper()
-		for tries := 0; s.State().Stage != stage; tries++ {
-			if tries > 20_000 {
-				t.Fatalf("stage %s is never reached", stage)
-			}
-			step(t, s, elapsed)
-			time.Sleep(time.Millisecond) // lets the poller's own goroutines run; nothing depends on how long
-		}
+	p, links := open(t, gateways(t, s))
+	p.poll(t, links...)
+	step(t, s, 0)
+	at(Waiting) // the answer to one poll may have been lost
+	p.poll(t, links...)
+	step(t, s, 0)
+	at(Running)
+	p.poll(t, links...)
+	for s.State().Stage == Running {
+		step(t, s, maxStep)
 	}
-	until(Running, 0)
-	until(Frozen, maxStep)
+	at(Frozen)
 	if end := s.Truth().SimulatedSeconds; end != 60 {
 		t.Errorf("the event of 60 s ended after %g s", end)
 	}
-	for s.field.Polls(false) < FinalPolls {
-		time.Sleep(time.Millisecond) // as above
-	}
 	step(t, s, SettleTime-1)
-	at(Frozen) // polled, but not settled
+	at(Frozen)
+	p.poll(t, links...)
+	p.poll(t, links[:len(links)-1]...)
 	step(t, s, 1)
+	at(Frozen) // one device was polled only once since
+	p.poll(t, links[len(links)-1])
+	step(t, s, 0)
 	at(Final)
 	select {
 	case <-s.final:
@@ -186,7 +187,26 @@ func TestStages(t *testing.T) {
 	}
 	step(t, s, time.Hour)
 	at(Final)
-	_ = p
+}
+
+// TestPolledIsNotSettled polls everything at once after the freeze.
+func TestPolledIsNotSettled(t *testing.T) {
+	s := standing(t, Options{Speed: 1000, EventLength: time.Minute, OpenAtOnce: true})
+	p, links := open(t, gateways(t, s))
+	for s.State().Stage != Frozen {
+		step(t, s, maxStep)
+	}
+	for range FinalPolls {
+		p.poll(t, links...)
+	}
+	step(t, s, SettleTime-1)
+	if stage := s.State().Stage; stage != Frozen {
+		t.Errorf("stage %s before subscriptions could report, want %s", stage, Frozen)
+	}
+	step(t, s, 1)
+	if stage := s.State().Stage; stage != Final {
+		t.Errorf("stage %s, want %s", stage, Final)
+	}
 }
 
 func TestTruthIsNotFinalWithoutPolls(t *testing.T) {

@@ -1,6 +1,8 @@
 package crowd
 
 import (
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,12 +14,13 @@ import (
 // TestConservation compares the crowd's sums with its parts after steps of any size.
 func TestConservation(t *testing.T) {
 	a := arena.Dallas()
+	drawn := map[time.Duration][]Event{}
+	for _, length := range []time.Duration{5 * time.Minute, 20 * time.Minute, time.Hour} {
+		drawn[length] = timetable(t, a, Options{Seed: uint64(length), Length: length, Attendance: 800})
+	}
 	rapid.Check(t, func(t *rapid.T) {
-		length := time.Duration(rapid.IntRange(5, 60).Draw(t, "minutes")) * time.Minute
-		events, err := Timetable(a, Options{Seed: rapid.Uint64().Draw(t, "seed"), Length: length, Attendance: 400})
-		if err != nil {
-			t.Fatal(err)
-		}
+		length := rapid.SampledFrom(slices.Sorted(maps.Keys(drawn))).Draw(t, "length")
+		events := drawn[length]
 		c := New(a, events)
 		happened := 0
 		for _, step := range rapid.SliceOfN(rapid.IntRange(0, 30), 1, 20).Draw(t, "steps") {

@@ -33,7 +33,7 @@ func TestSameSeedSameEvent(t *testing.T) {
 // TestItineraries follows each person: in, sitting and rising in turns on their own seat, out, never back in time.
 func TestItineraries(t *testing.T) {
 	a := arena.Dallas()
-	for _, length := range []time.Duration{10 * time.Minute, 2 * time.Hour, 4 * time.Hour} {
+	for _, length := range []time.Duration{10 * time.Minute, 2 * time.Hour} {
 		events := timetable(t, a, Options{Seed: 3, Length: length})
 		type life struct {
 			inside, seated, gone bool
@@ -84,7 +84,7 @@ func TestLanesKeepTheirGap(t *testing.T) {
 		kind  Kind
 		index int32
 	}
-	for _, length := range []time.Duration{MinLength, 5 * time.Minute, 2 * time.Hour} {
+	for _, length := range []time.Duration{MinLength, 2 * time.Hour} {
 		last := map[lane]time.Duration{}
 		for _, e := range timetable(t, a, Options{Seed: 11, Length: length}) {
 			if e.Kind != Enter && e.Kind != Leave {
@@ -103,7 +103,7 @@ func TestLanesKeepTheirGap(t *testing.T) {
 func TestEventLooksLikeOne(t *testing.T) {
 	a := arena.Dallas()
 	const length = 2 * time.Hour
-	for seed := range uint64(4) {
+	for seed := range uint64(2) {
 		c := New(a, timetable(t, a, Options{Seed: seed, Length: length}))
 		at := func(share float64) (inside, seated int) {
 			c.Advance(time.Duration(share * float64(length)))
@@ -156,7 +156,7 @@ func TestAttendance(t *testing.T) {
 	if n := enters(Options{Seed: 1, Length: 2 * time.Hour, Attendance: 123}); n != 123 {
 		t.Errorf("%d people came, want 123", n)
 	}
-	if n := enters(Options{Seed: 1, Length: 2 * time.Hour, Attendance: arena.SeatCount}); n != arena.SeatCount {
+	if n := enters(Options{Seed: 1, Length: time.Hour, Attendance: arena.SeatCount}); n != arena.SeatCount {
 		t.Errorf("%d people came, want every seat sold", n)
 	}
 	if n, most := enters(Options{Seed: 1, Length: MinLength}), Fits(a, MinLength); n == 0 || n > most {
