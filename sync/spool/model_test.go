@@ -62,7 +62,7 @@ func newMachine(t *rapid.T) *machine {
 
 func (m *machine) open() {
 	m.draws++
-	sp, err := spool.Open(spool.Options{Critical: m.crit, Telemetry: m.tele, Window: 3000, SpillAfter: 100, Limit: 6000, CriticalLimit: 1 << 20,
+	sp, err := spool.Open(spool.Options{Critical: m.crit, Telemetry: m.tele, Window: 700, SpillAfter: 100, Limit: 900, CriticalLimit: 1 << 20,
 		Retry: 10, Draw: func() point.Epoch { return point.Epoch{m.draws} }})
 	if err != nil {
 		m.t.Fatalf("opening: %v", err)
@@ -379,7 +379,7 @@ func (m *machine) check() {
 			m.t.Fatalf("counts of %s do not add up: %+v", l, c)
 		}
 	}
-	if c := m.sp.Counts(point.Telemetry); c.RAM.Bytes > 3000+2000+6000 {
+	if c := m.sp.Counts(point.Telemetry); c.RAM.Bytes > 700+2000+700 {
 		m.t.Fatalf("telemetry in RAM grew to %d bytes", c.RAM.Bytes)
 	}
 }
@@ -431,7 +431,13 @@ func testModel(t *testing.T, often ...string) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMachine(t)
 		actions := map[string]func(*rapid.T){
-			"telemetry":     func(*rapid.T) { m.append(point.Telemetry) },
+			"telemetry": func(*rapid.T) { m.append(point.Telemetry) },
+			"burst": func(*rapid.T) {
+				for range 4 {
+					m.append(point.Telemetry)
+				}
+			},
+			"late":          func(*rapid.T) { m.now += 101; m.job(point.Telemetry); m.job(point.Telemetry); m.job(point.Telemetry) },
 			"critical":      func(*rapid.T) { m.append(point.Critical) },
 			"critical job":  func(*rapid.T) { m.job(point.Critical) },
 			"telemetry job": func(*rapid.T) { m.job(point.Telemetry) },
@@ -470,7 +476,7 @@ func TestI1ANumberNamesOneContentForEver(t *testing.T) {
 
 // Small limits and much traffic: batches drop, and each is in a gap.
 func TestI3ABatchLeavesByAnAckOrWithAGap(t *testing.T) {
-	testModel(t, "telemetry", "telemetry", "telemetry", "telemetry", "telemetry job", "telemetry job", "telemetry job", "critical job", "critical job", "time", "ack")
+	testModel(t, "burst", "burst", "burst", "late", "late", "late", "critical job", "critical job", "critical", "take", "ack", "crash")
 }
 
 // Critical batches with cursors, and power cuts at each step of their way to the disk.
