@@ -44,7 +44,7 @@ func (m *model) far(bits uint64) bool {
 	if m.p.Type == point.Int {
 		deadband = math.Ceil(deadband / math.Abs(m.p.Scale))
 	}
-	return v <= last-deadband || v >= last+deadband
+	return v != last && (v <= last-deadband || v >= last+deadband)
 }
 
 func (m *model) state(bits uint64) occupancy {
