@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/segment"
 	"github.com/courtside-edge/courtside/sync/wire"
 )
 
@@ -42,7 +43,7 @@ type Taken struct {
 }
 
 // Load reads the frame from the store if it is not at hand. It blocks on the disk and touches nothing of the
-// spool. After an error the batch goes to Lost.
+// spool. After an error that is Unreadable the batch goes to Lost, after another to Fail.
 func (t *Taken) Load() error {
 	if t.Frame != nil {
 		return nil
@@ -63,6 +64,16 @@ func (t *Taken) Load() error {
 }
 
 var errOther = errors.New("the record holds batch")
+
+// Unreadable reports whether an error of Load says that the batch is lost for good; another may pass.
+func Unreadable(err error) bool {
+	for _, kind := range []error{segment.ErrCorrupt, segment.ErrReleased, segment.ErrNotFound, errOther} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return err != nil && wire.Reason(err) != "other"
+}
 
 // Take hands out the next batch in the order of right: live critical, live telemetry, backlog critical (oldest
 // first, always a quarter of the window), backlog telemetry (newest first; both backlogs together leave a quarter to the
