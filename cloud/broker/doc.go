@@ -10,7 +10,7 @@
 //	                                           status, inventory, reply                 status
 //	subscriber  {venue}:sub:{name}[:suffix]    nothing                                  none           filters below courtside/1/{venue}/ (no ack, no cmd), cloud/status
 //	            or empty
-//	aggregator  aggregator[:suffix] or empty   ack, cmd, state, cloud/status            cloud/status   everything below courtside/1/
+//	aggregator  _aggregator[:suffix] or empty  ack, cmd, state, cloud/status            cloud/status   everything below courtside/1/
 //
 // Sessions are never kept, and subscriptions are granted with QoS 0: a reader that stalls must not hold
 // those who write to it. A command carries its expiry and is sent again.

@@ -32,7 +32,7 @@ const subscribePatience = 10 * time.Second
 type ExternalOptions struct {
 	Options
 	URL      string      // "mqtts://host:8883"
-	ClientID string      // empty for "aggregator"; replicas append ":" and a name
+	ClientID string      // empty for "_aggregator"; replicas append ":" and a name
 	TLS      *tls.Config // identity.Source.ClientTLS(identity.Broker)
 	// Updated returns a channel that is closed when the identity changes (identity.Source.Updated); the
 	// connection is made anew then. nil for an identity that does not.
@@ -64,7 +64,7 @@ func NewExternal(o ExternalOptions) (*External, error) {
 		return nil, errors.New("broker: no address is given; write mqtts://host:8883")
 	}
 	if o.ClientID == "" {
-		o.ClientID = identity.Aggregator.String()
+		o.ClientID = identity.ID{Role: identity.Aggregator}.ClientID()
 	}
 	return &External{options: o, refusals: newRefusals(o.Log, o.Now), closing: make(chan struct{}), done: make(chan struct{})}, nil
 }

@@ -99,8 +99,8 @@ func (id ID) CommonName() string {
 }
 
 // ClientID returns the MQTT client id that belongs to the identity: {venue}:{gateway}, {venue}:sub:{subscriber},
-// aggregator, broker. No two identities of a trust domain share one. Subscribers and aggregators may append
-// ":" and a suffix of their own, because several of their processes may share an SVID; gateways may not.
+// _aggregator, _broker (no venue's id begins so). No two identities of a trust domain share one. Subscribers and aggregators may
+// append ":" and a suffix of their own, because several of their processes may share an SVID; gateways may not.
 func (id ID) ClientID() string {
 	switch id.Role {
 	case Gateway:
@@ -108,5 +108,5 @@ func (id ID) ClientID() string {
 	case Subscriber:
 		return string(id.Venue) + ":sub:" + string(id.Name)
 	}
-	return id.Role.String()
+	return "_" + id.Role.String()
 }
