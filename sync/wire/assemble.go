@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"math"
@@ -140,6 +141,7 @@ func readPart(payload []byte) (*tablePart, error) {
 	if err != nil {
 		return nil, err
 	}
+	raw = bytes.Clone(raw) // a stored frame's content is part of the payload, which is the caller's
 	p := &tablePart{bytes: len(raw)}
 	err = eachField(raw, func(f field) (err error) {
 		switch {

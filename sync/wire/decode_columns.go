@@ -236,7 +236,7 @@ func shortVarint(b []byte) (uint64, int) {
 // readQualities gives samples that are not good their quality.
 func (c *decodeColumns) readQualities(samples []point.Sample) error {
 	for at := int64(-1); len(c.qualitySteps.data) > 0; {
-		i, err := c.qualitySteps.position("quality", &at, len(samples))
+		i, err := c.qualitySteps.position("quality position", &at, len(samples))
 		if err != nil {
 			return err
 		}
@@ -257,16 +257,16 @@ func (c *decodeColumns) readQualities(samples []point.Sample) error {
 
 // position takes a step off a column of positions; at is the position before, -1 for none.
 func (c *column) position(what string, at *int64, samples int) (uint32, error) {
-	step, err := c.next(what + " position")
+	step, err := c.next(what)
 	if err != nil {
 		return 0, err
 	}
 	if *at >= 0 && step == 0 {
-		return 0, fmt.Errorf("%w: %s position %d comes twice", ErrMalformed, what, *at)
+		return 0, fmt.Errorf("%w: %s %d comes twice", ErrMalformed, what, *at)
 	}
 	p := max(*at, 0)
 	if step >= uint64(samples) || p+int64(step) >= int64(samples) {
-		return 0, fmt.Errorf("%w: %s position %d after %d, there are %d samples", ErrInvalid, what, step, p, samples)
+		return 0, fmt.Errorf("%w: %s %d after %d, there are %d samples", ErrInvalid, what, step, p, samples)
 	}
 	*at = p + int64(step)
 	return uint32(*at), nil
@@ -276,7 +276,7 @@ func (c *column) position(what string, at *int64, samples int) (uint32, error) {
 func (c *decodeColumns) sparse(b *Batch) error {
 	unix := int64(0)
 	for at := int64(-1); len(c.timeSteps.data) > 0; {
-		p, err := c.timeSteps.position("device time", &at, len(b.Samples))
+		p, err := c.timeSteps.position("device time position", &at, len(b.Samples))
 		if err != nil {
 			return err
 		}
@@ -291,7 +291,7 @@ func (c *decodeColumns) sparse(b *Batch) error {
 		return fmt.Errorf("%w: device time column has entries of no sample", ErrMalformed)
 	}
 	for at := int64(-1); len(c.eventSteps.data) > 0; {
-		p, err := c.eventSteps.position("event", &at, len(b.Samples))
+		p, err := c.eventSteps.position("event position", &at, len(b.Samples))
 		if err != nil {
 			return err
 		}
