@@ -58,6 +58,7 @@ type Channel struct {
 	id       uint32
 	current  token
 	previous token // accepted until the server uses the current one
+	closing  bool  // by the owner, which is then the cause
 	err      error
 	lost     chan struct{}
 
@@ -175,6 +176,9 @@ func (c *Channel) fail(err error) {
 	if c.err != nil {
 		return
 	}
+	if c.closing {
+		err = ErrClosed
+	}
 	c.err = err
 	close(c.lost)
 	c.conn.Close()
@@ -196,7 +200,11 @@ func deliver(out chan<- Answer, a Answer) {
 func (c *Channel) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	if c.Err() == nil {
+	c.mu.Lock()
+	c.closing = true
+	alive := c.err == nil
+	c.mu.Unlock()
+	if alive {
 		if r, err := Encode(&ua.CloseSecureChannelRequest{}); err == nil {
 			_, _ = c.send(ctx, r, nil, closeTimeout, nil)
 		}

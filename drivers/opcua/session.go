@@ -1,0 +1,143 @@
+package opcua
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gopcua/opcua/ua"
+
+	"github.com/courtside-edge/courtside/drivers/opcua/internal/channel"
+)
+
+const (
+	sessionTimeout = 60 * time.Second       // a server forgets us after that much silence
+	goodbye        = 100 * time.Millisecond // for the server to take back a session
+	nonceSize      = 32
+	applicationURI = "urn:courtside:gateway" // when our certificate names none
+	maxResponse    = 8 << 20                 // bytes; the channel takes no longer message
+)
+
+// session is an activated session on a channel.
+type session struct {
+	ch   *channel.Channel
+	auth []byte // the encoded authentication token
+}
+
+// logIn creates and activates a session.
+func logIn(ctx context.Context, ch *channel.Channel, o *options, creds *credentials, serverCert []byte) (*session, error) {
+	nonce := make([]byte, nonceSize)
+	rand.Read(nonce)
+	uri := creds.uri
+	if uri == "" {
+		uri = applicationURI
+	}
+	resp, err := call[*ua.CreateSessionResponse](ctx, ch, nil, &ua.CreateSessionRequest{
+		ClientDescription: &ua.ApplicationDescription{
+			ApplicationURI: uri, ApplicationName: ua.NewLocalizedText("Courtside gateway"), ApplicationType: ua.ApplicationTypeClient,
+		},
+		EndpointURL:             o.Endpoint,
+		SessionName:             "courtside",
+		ClientNonce:             nonce,
+		ClientCertificate:       creds.cert,
+		RequestedSessionTimeout: float64(sessionTimeout / time.Millisecond),
+		MaxResponseMessageSize:  maxResponse,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create a session: %w", err)
+	}
+	if o.secure() {
+		if !bytes.Equal(resp.ServerCertificate, serverCert) {
+			return nil, permanent(errors.New("create a session: the server names another certificate than its endpoint"))
+		}
+		if err := ch.Verify(nonce, resp.ServerSignature); err != nil {
+			return nil, fmt.Errorf("create a session: the server's proof of its certificate: %w", err)
+		}
+	}
+	s := &session{ch: ch}
+	if s.auth, err = ua.Encode(resp.AuthenticationToken); err != nil {
+		return nil, fmt.Errorf("create a session: %w", err)
+	}
+	user, err := identityToken(o, creds, resp, serverCert)
+	if err != nil {
+		return nil, err
+	}
+	sig, err := ch.Signature(resp.ServerNonce)
+	if err != nil {
+		return nil, fmt.Errorf("sign the session: %w", err)
+	}
+	_, err = call[*ua.ActivateSessionResponse](ctx, ch, s.auth, &ua.ActivateSessionRequest{
+		ClientSignature:    sig,
+		LocaleIDs:          []string{"en"},
+		UserIdentityToken:  ua.NewExtensionObject(user),
+		UserTokenSignature: &ua.SignatureData{},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("activate the session as %s: %w", who(o), err)
+	}
+	return s, nil
+}
+
+func who(o *options) string {
+	if o.Login.User == "" {
+		return "anonymous"
+	}
+	return fmt.Sprintf("%q", o.Login.User)
+}
+
+// identityToken says who we are in the way that the server's endpoint asks for.
+func identityToken(o *options, creds *credentials, resp *ua.CreateSessionResponse, serverCert []byte) (any, error) {
+	kind := ua.UserTokenTypeAnonymous
+	if o.Login.User != "" {
+		kind = ua.UserTokenTypeUserName
+	}
+	var tokens []*ua.UserTokenPolicy
+	for _, e := range resp.ServerEndpoints {
+		if e.SecurityPolicyURI != o.policy() || e.SecurityMode != o.securityMode() {
+			continue
+		}
+		for _, t := range e.UserIdentityTokens {
+			if t.TokenType == kind {
+				tokens = append(tokens, t)
+			}
+		}
+		if len(serverCert) == 0 {
+			serverCert = e.ServerCertificate
+		}
+	}
+	if kind == ua.UserTokenTypeAnonymous {
+		id := "anonymous" // what most servers call it, should this one not say
+		if len(tokens) > 0 {
+			id = tokens[0].PolicyID
+		} else if len(resp.ServerEndpoints) > 0 {
+			return nil, permanent(errors.New("the server admits nobody anonymously; set login"))
+		}
+		return &ua.AnonymousIdentityToken{PolicyID: id}, nil
+	}
+	if len(tokens) == 0 {
+		return nil, permanent(errors.New("the server takes no user and password; leave login out"))
+	}
+	t := tokens[0]
+	policy := t.SecurityPolicyURI
+	if policy == "" {
+		policy = o.policy()
+	}
+	secret, algorithm, err := channel.Secret(policy, creds.password, serverCert, resp.ServerNonce)
+	if err != nil {
+		return nil, permanent(fmt.Errorf("encrypt the password of %q: %w", o.Login.User, err))
+	}
+	return &ua.UserNameIdentityToken{PolicyID: t.PolicyID, UserName: o.Login.User, Password: secret, EncryptionAlgorithm: algorithm}, nil
+}
+
+// close gives the session back, if the server takes it at once, and closes the channel.
+func (s *session) close() error {
+	if s.ch.Err() == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+		defer cancel()
+		_, _ = call[*ua.CloseSessionResponse](ctx, s.ch, s.auth, &ua.CloseSessionRequest{DeleteSubscriptions: true})
+	}
+	return s.ch.Close()
+}
