@@ -8,7 +8,7 @@ type Report struct {
 	Samples     []point.Sample
 	Texts       []string           // what Bits of Text samples index
 	DeviceTimes []point.DeviceTime // Position counts in Samples
-	Runs        []point.CounterRun // one for each counter point that Samples names
+	Runs        []point.CounterRun // of each counter point that Samples names; a sample belongs to the last one of its point with Start ≤ Time
 	Events      []point.EventKey   // Position counts in Samples
 	Gaps        []point.Gap
 	Cursors     []point.Cursor // how far each counter in Samples was read; commits with them
