@@ -10,6 +10,7 @@ import (
 //	GET  /healthz            200 while the simulation runs
 //	GET  /state              State
 //	GET  /truth              Truth
+//	GET  /truth/passages     []Passage
 //	POST /control/open       opens the doors without waiting for polls
 //	POST /control/freeze     ends the event now
 func (s *Sim) handler() http.Handler {
@@ -17,6 +18,7 @@ func (s *Sim) handler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { s.answer(w, map[string]string{"status": "ok"}) })
 	mux.HandleFunc("GET /state", func(w http.ResponseWriter, _ *http.Request) { s.answer(w, s.State()) })
 	mux.HandleFunc("GET /truth", func(w http.ResponseWriter, _ *http.Request) { s.answer(w, s.Truth()) })
+	mux.HandleFunc("GET /truth/passages", func(w http.ResponseWriter, _ *http.Request) { s.answer(w, s.Passages()) })
 	mux.HandleFunc("POST /control/open", func(w http.ResponseWriter, _ *http.Request) {
 		s.OpenDoors()
 		s.answer(w, s.State())

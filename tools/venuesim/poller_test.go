@@ -3,35 +3,33 @@ package venuesim
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/drivers/modbus"
+	"github.com/courtside-edge/courtside/drivers/opcua"
 	"github.com/courtside-edge/courtside/firmware/config"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/tools/venuesim/siteconfig"
 )
-
-// accepting is a driver that takes every device and is never opened.
-type accepting struct{}
-
-func (accepting) Prepare(drivers.Device) (drivers.Source, error) { return nil, nil }
 
 // still is a clock that stands.
 type still struct{}
 
 func (still) Mono() int64 { return 1 }
 
-// poller reads the Modbus devices of a venue with the gateway's own driver and the configuration that was written
-// for it, and knows what they said in the simplest way: sums of 16-bit differences, hysteresis, last words.
+// poller reads the devices of a venue with the gateway's own drivers and the configuration that was written for them,
+// and knows what they said in the simplest way: sums of 16-bit differences, hysteresis, last words and values.
 type poller struct {
 	mu       sync.Mutex
 	passages map[point.Direction]map[string]uint64 // by gate
 	last     map[string]uint16                     // counters, by qualified name
 	taken    map[string]bool                       // seats
 	words    map[string]uint16                     // panels
+	air      map[string]float64                    // by name
 	bad      int
 }
 
@@ -44,7 +42,7 @@ func gateways(t *testing.T, s *Sim) []*config.Config {
 	}
 	var all []*config.Config
 	for _, f := range files.Gateways {
-		c, err := config.Load(f.Path, drivers.Registry{"modbus": modbus.Driver{}, "opcua": accepting{}})
+		c, err := config.Load(f.Path, drivers.Registry{"modbus": modbus.Driver{}, "opcua": opcua.Driver{}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,16 +58,18 @@ type link struct {
 	device *config.Device
 }
 
-// open connects to every Modbus device of the gateways.
+// modbusOnly returns the links to PLCs, which are polled in rounds.
+func modbusOnly(links []link) []link {
+	return slices.DeleteFunc(slices.Clone(links), func(l link) bool { return l.device.Driver != "modbus" })
+}
+
+// open connects to every device of the gateways.
 func open(t *testing.T, all []*config.Config) (*poller, []link) {
 	t.Helper()
 	var links []link
 	for _, c := range all {
 		for i := range c.Devices {
 			d := &c.Devices[i]
-			if d.Driver != "modbus" {
-				continue
-			}
 			source, err := d.Prepare(still{}, slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatalf("prepare %s: %v", d.ID, err)
@@ -84,7 +84,7 @@ func open(t *testing.T, all []*config.Config) (*poller, []link) {
 	}
 	return &poller{
 		passages: map[point.Direction]map[string]uint64{point.In: {}, point.Out: {}},
-		last:     map[string]uint16{}, taken: map[string]bool{}, words: map[string]uint16{},
+		last:     map[string]uint16{}, taken: map[string]bool{}, words: map[string]uint16{}, air: map[string]float64{},
 	}, links
 }
 
@@ -100,11 +100,19 @@ func (p *poller) poll(t *testing.T, links ...link) {
 	}
 }
 
-// follow polls each link for itself until the function that it returns is called, which waits.
+// follow polls or subscribes to each link for itself until the function that it returns is called, which waits.
 func (p *poller) follow(t *testing.T, links []link, every time.Duration) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	for _, l := range links {
+		if subscriber, can := l.Conn.(drivers.Subscriber); can {
+			wg.Go(func() {
+				if err := subscriber.Subscribe(ctx, func(b *drivers.Block) { p.take(l.config, b) }); err != nil {
+					t.Errorf("subscribe to %s: %v", l.device.ID, err)
+				}
+			})
+			continue
+		}
 		wg.Go(func() {
 			ticker := time.NewTicker(every)
 			defer ticker.Stop()
@@ -149,6 +157,8 @@ func (p *poller) take(c *config.Config, b *drivers.Block) {
 			}
 		case point.Panel:
 			p.words[at.Place] = uint16(r.Bits)
+		case point.Generic:
+			p.air[string(at.Name)] = at.Number(r.Bits)
 		}
 	}
 }

@@ -51,7 +51,7 @@ type Sim struct {
 	field    *field.Field
 	listener net.Listener
 	log      *slog.Logger
-	lanes    int
+	lanes    []lane // of all gates, in order
 
 	cancel  context.CancelFunc
 	final   chan struct{} // closed when the truth is final
@@ -65,6 +65,9 @@ type Sim struct {
 	freeze bool          // the event was asked to end
 	still  time.Duration // real, since the freeze
 }
+
+// lane is a turnstile: the position of its gate and its number there.
+type lane struct{ gate, number int }
 
 // Start starts the venue's devices and its HTTP server. Everything ends when ctx does or with Close.
 func Start(ctx context.Context, o Options) (*Sim, error) {
@@ -92,8 +95,10 @@ func newSim(o Options) (*Sim, error) {
 		options: o, arena: a, plan: field.NewPlan(a), log: o.Log, crowd: crowd.New(a, timetable),
 		stage: Waiting, open: o.OpenAtOnce, final: make(chan struct{}), stopped: make(chan struct{}),
 	}
-	for _, g := range a.Gates {
-		s.lanes += g.Lanes
+	for gate, g := range a.Gates {
+		for n := range g.Lanes {
+			s.lanes = append(s.lanes, lane{gate: gate, number: n + 1})
+		}
 	}
 	if s.field, err = field.Start(s.plan, s.crowd, s.fieldOptions()); err != nil {
 		return nil, fmt.Errorf("start the devices of %s: %w", a.Venue, err)

@@ -78,12 +78,12 @@ func TestPolledVenueEqualsItsTruth(t *testing.T) {
 		t.Errorf("the polled states of %d seats differ from the %d true ones", len(p.taken), len(truth.Seats.States))
 	}
 	for _, panel := range truth.Panels {
-		if word, polled := p.words[panel.Panel]; polled && word != panel.Word {
-			t.Errorf("%s: word %#04x was polled, %#04x is true", panel.Panel, word, panel.Word)
+		if word, known := p.words[panel.Panel]; !known || word != panel.Word {
+			t.Errorf("%s: word %#04x was read, known %v; %#04x is true", panel.Panel, word, known, panel.Word)
 		}
 	}
-	if len(p.words) != 4 {
-		t.Errorf("%d panels were polled over Modbus, want the four ribbons", len(p.words))
+	if co2 := p.air["building/ne/co2"]; len(p.air) != 20 || co2 < 440 || co2 > 1300 {
+		t.Errorf("%d building values were read, CO2 %g; want 20 and a house that breathed", len(p.air), co2)
 	}
 }
 
@@ -110,7 +110,15 @@ func TestTruthAddsUp(t *testing.T) {
 		for _, section := range truth.Seats.Sections {
 			sections += section.Occupied
 		}
-		if gates != truth.Passages || lanes != truth.Passages || state.Passages != truth.Passages ||
+		var each Passages
+		for _, p := range s.Passages() {
+			if p.Direction == "in" {
+				each.In++
+			} else {
+				each.Out++
+			}
+		}
+		if each != truth.Passages || gates != truth.Passages || lanes != truth.Passages || state.Passages != truth.Passages ||
 			int(gates.In-gates.Out) != truth.Inside || state.Inside != truth.Inside {
 			t.Fatalf("gates %+v, lanes %+v, summary %+v, sum %+v, inside %d", gates, lanes, state.Passages, truth.Passages, truth.Inside)
 		}
@@ -119,6 +127,30 @@ func TestTruthAddsUp(t *testing.T) {
 		}
 		if len(truth.Seats.States) != arena.SeatCount || len(truth.Gates) != 24 || len(truth.Panels) != 8 {
 			t.Fatalf("%d seats, %d gates, %d panels", len(truth.Seats.States), len(truth.Gates), len(truth.Panels))
+		}
+	}
+}
+
+// TestPassagesMakeTheGates sums each passage by gate and lane.
+func TestPassagesMakeTheGates(t *testing.T) {
+	s := standing(t, Options{Seed: 1, Speed: 1000, EventLength: 10 * time.Minute, OpenAtOnce: true})
+	for s.State().Stage != Frozen {
+		step(t, s, maxStep)
+	}
+	gates := map[string][]Passages{}
+	for _, p := range s.Passages() {
+		if gates[p.Gate] == nil {
+			gates[p.Gate] = make([]Passages, 4)
+		}
+		if p.Direction == "in" {
+			gates[p.Gate][p.Lane-1].In++
+		} else {
+			gates[p.Gate][p.Lane-1].Out++
+		}
+	}
+	for _, g := range s.Truth().Gates {
+		if !reflect.DeepEqual(gates[g.Gate], g.Lanes) {
+			t.Errorf("%s: passages make %+v, the truth is %+v", g.Gate, gates[g.Gate], g.Lanes)
 		}
 	}
 }
@@ -157,6 +189,7 @@ func TestStages(t *testing.T) {
 		t.Fatal("time passes behind shut doors")
 	}
 	p, links := open(t, gateways(t, s))
+	links = modbusOnly(links)
 	p.poll(t, links...)
 	step(t, s, 0)
 	at(Waiting) // the answer to one poll may have been lost
@@ -193,6 +226,7 @@ func TestStages(t *testing.T) {
 func TestPolledIsNotSettled(t *testing.T) {
 	s := standing(t, Options{Speed: 1000, EventLength: time.Minute, OpenAtOnce: true})
 	p, links := open(t, gateways(t, s))
+	links = modbusOnly(links)
 	for s.State().Stage != Frozen {
 		step(t, s, maxStep)
 	}
@@ -289,6 +323,10 @@ func TestHTTP(t *testing.T) {
 	}
 	if code := call("GET", "/control/freeze", nil); code != http.StatusMethodNotAllowed {
 		t.Errorf("an order by GET is answered with %d", code)
+	}
+	passages := []Passage{{}}
+	if code := call("GET", "/truth/passages", &passages); code != 200 || len(passages) != 0 {
+		t.Errorf("passages %d: %d before anybody passed", code, len(passages))
 	}
 	var truth Truth
 	if code := call("GET", "/truth", &truth); code != 200 || len(truth.Seats.States) != arena.SeatCount || truth.Final {

@@ -1,6 +1,9 @@
 package venuesim
 
-import "github.com/courtside-edge/courtside/tools/venuesim/crowd"
+import (
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/tools/venuesim/crowd"
+)
 
 // Truth is what really happened and is, whatever anybody read of it.
 type Truth struct {
@@ -64,6 +67,34 @@ type State struct {
 	Polls            int         `json:"polls"` // complete ones of all Modbus devices, since the start or the freeze
 }
 
+// Passage is one person passing one lane.
+type Passage struct {
+	SimulatedSeconds float64 `json:"simulated_seconds"` // since the doors opened
+	Gate             string  `json:"gate"`              // its place on the map
+	Lane             int     `json:"lane"`              // from 1
+	Direction        string  `json:"direction"`         // "in" or "out"
+}
+
+// Passages returns each passage so far, in order.
+func (s *Sim) Passages() []Passage {
+	s.mu.Lock()
+	happened := s.crowd.Happened()
+	s.mu.Unlock()
+	directions := map[crowd.Kind]point.Direction{crowd.Enter: point.In, crowd.Leave: point.Out}
+	passages := []Passage{}
+	for _, e := range happened {
+		direction, passed := directions[e.Kind]
+		if !passed {
+			continue
+		}
+		lane := s.lanes[e.Index]
+		passages = append(passages, Passage{
+			SimulatedSeconds: e.At.Seconds(), Gate: s.arena.Gates[lane.gate].Place, Lane: lane.number, Direction: direction.String(),
+		})
+	}
+	return passages
+}
+
 // Truth returns the present truth; it is the verdict's once it is final.
 func (s *Sim) Truth() Truth {
 	s.mu.Lock()
@@ -73,17 +104,14 @@ func (s *Sim) Truth() Truth {
 		SimulatedSeconds: s.crowd.Now().Seconds(), Inside: s.crowd.Inside(),
 		Seats: SeatTruth{Total: len(s.arena.Seats), States: make(map[string]bool, len(s.arena.Seats))},
 	}
-	lane := 0
 	for _, g := range s.arena.Gates {
-		gate := GateTruth{Gate: g.Place}
-		for range g.Lanes {
-			p := s.lane(lane)
-			gate.Lanes = append(gate.Lanes, p)
-			gate.add(p)
-			lane++
-		}
-		t.Gates = append(t.Gates, gate)
-		t.Passages.add(gate.Passages)
+		t.Gates = append(t.Gates, GateTruth{Gate: g.Place})
+	}
+	for i, lane := range s.lanes {
+		p, gate := s.passed(i), &t.Gates[lane.gate]
+		gate.Lanes = append(gate.Lanes, p)
+		gate.add(p)
+		t.Passages.add(p)
 	}
 	for _, section := range s.arena.Sections {
 		first, count := section.Seats()
@@ -114,12 +142,13 @@ func (s *Sim) State() State {
 		Inside: s.crowd.Inside(), Seated: s.crowd.Seated(), Polls: s.field.Polls(false),
 	}
 	for lane := range s.lanes {
-		state.Passages.add(s.lane(lane))
+		state.Passages.add(s.passed(lane))
 	}
 	return state
 }
 
-func (s *Sim) lane(lane int) Passages {
+// passed returns the passages of a lane, counted over all gates.
+func (s *Sim) passed(lane int) Passages {
 	in, out := s.crowd.Passed(lane)
 	return Passages{In: uint64(in), Out: uint64(out)}
 }

@@ -71,6 +71,9 @@ func (c *Crowd) apply(e Event) {
 	}
 }
 
+// Happened returns everything that has happened, in order. The slice is part of the timetable and must not be changed.
+func (c *Crowd) Happened() []Event { return c.events[:c.next] }
+
 // Now returns the simulated time since the doors opened.
 func (c *Crowd) Now() time.Duration { return c.now }
 

@@ -243,6 +243,26 @@ func TestPollsAreTheLeastOfAllDevices(t *testing.T) {
 	}
 }
 
+// TestRefusedValueIsAnError takes a node away, so that the panel cannot show the truth any more.
+func TestRefusedValueIsAnError(t *testing.T) {
+	f, c := startField(t, []crowd.Event{{Kind: crowd.Show, Index: 0, Person: -1, Value: 0x0103}})
+	f.building.server.Remove("ns=1;s=panel.score-n.status")
+	if err := f.Apply(c.Advance(0)); err == nil || !strings.Contains(err.Error(), "panel-score-n") {
+		t.Errorf("error %v does not name the panel", err)
+	}
+}
+
+func TestNoiseOverwritesWhatAClientWrote(t *testing.T) {
+	f, _ := startField(t, nil)
+	f.seats[0].set(9999)
+	if err := f.Refresh(NoisePeriod); err != nil {
+		t.Fatal(err)
+	}
+	if v := f.seats[0].value(); v > 50 {
+		t.Errorf("the empty seat still reads %d", v)
+	}
+}
+
 func TestTakenPortNamesTheDevice(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/tools/venuesim/field"
@@ -18,6 +19,9 @@ const seatDeadband = 4
 // rateMargin is how far above a lane's highest rate max_rate stands. Two polls that are stamped
 // closer together than they were read would otherwise look like a reset; a 16-bit counter still wraps many seconds apart.
 const rateMargin = 10
+
+// publishInterval is that of subscriptions: a change is told within twice as long, well before a truth is final.
+const publishInterval = 250 * time.Millisecond
 
 func writeGateway(out *bytes.Buffer, venue string, id point.ID, position int, devices []located, o Options) {
 	fmt.Fprintf(out, "# Gateway %s of the simulated venue %s. Written by venuesim.\n", id, venue)
@@ -35,7 +39,7 @@ func writeGateway(out *bytes.Buffer, venue string, id point.ID, position int, de
 	for _, d := range devices {
 		fmt.Fprintf(out, "  - id: %s\n    driver: %s\n", d.ID, d.Protocol)
 		if d.Protocol == field.OPCUA {
-			fmt.Fprintf(out, "    options: {endpoint: %q}\n", "opc.tcp://"+d.address)
+			fmt.Fprintf(out, "    options: {endpoint: %q, publish_interval: %s}\n", "opc.tcp://"+d.address, publishInterval)
 		} else {
 			fmt.Fprintf(out, "    options: {address: %q, unit: %d, timeout: 1s, depth: 4}\n", d.address, field.Unit)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/drivers/modbus"
+	"github.com/courtside-edge/courtside/drivers/opcua"
 	"github.com/courtside-edge/courtside/firmware/config"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/tools/venuesim/arena"
@@ -22,13 +23,8 @@ func site() Site {
 }
 
 func registry() drivers.Registry {
-	return drivers.Registry{"modbus": modbus.Driver{}, "opcua": accepting{}}
+	return drivers.Registry{"modbus": modbus.Driver{}, "opcua": opcua.Driver{}}
 }
-
-// accepting is a driver that takes every device.
-type accepting struct{}
-
-func (accepting) Prepare(drivers.Device) (drivers.Source, error) { return nil, nil }
 
 func load(t *testing.T, f GatewayFile) *config.Config {
 	t.Helper()
