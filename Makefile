@@ -33,8 +33,8 @@ acceptance: ## Prove the whole against real peers: mosquitto, Chromium, protoc, 
 bench: ## Print every aim of docs/design.md beside what this machine reached.
 	$(GO) run ./tools/bench
 
-demo: ## Run a simulated venue, two gateways, the aggregator and its page (DEMO_SECONDS=60 DEMO_SPEED=120 ends with a verdict).
-	@$(GO) run ./tools/demo -seconds $(DEMO_SECONDS) -speed $(DEMO_SPEED) $(DEMO_ARGS)
+demo: build ## Run a simulated venue, two gateways, the aggregator and its page (DEMO_SECONDS=60 DEMO_SPEED=120 ends with a verdict).
+	@$(GO) run ./tools/demo -bin bin -seconds $(DEMO_SECONDS) -speed $(DEMO_SPEED) $(DEMO_ARGS)
 
 lint: ## Check formatting, go vet and the layers.
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofmt'd (make fmt):"; echo "$$out"; exit 1; fi
@@ -45,7 +45,7 @@ fmt: ## Format the Go code.
 	gofmt -w $$(git ls-files '*.go')
 
 proto: ## Generate the sync contract's code (needs Debian's protobuf-compiler).
-	tools/protogen/run
+	tools/protogen/protogen.sh
 
 cross: ## Build static, stripped gateways and gwctl into bin/linux-arm64/ and bin/linux-armv7/.
 	@mkdir -p bin/linux-arm64 bin/linux-armv7

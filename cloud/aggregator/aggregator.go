@@ -1,0 +1,273 @@
+package aggregator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/courtside-edge/courtside/cloud/api"
+	"github.com/courtside-edge/courtside/cloud/broker"
+	"github.com/courtside-edge/courtside/cloud/config"
+	"github.com/courtside-edge/courtside/cloud/heatmap"
+	"github.com/courtside-edge/courtside/cloud/ingest"
+	"github.com/courtside-edge/courtside/cloud/log"
+	"github.com/courtside-edge/courtside/cloud/metrics"
+	"github.com/courtside-edge/courtside/cloud/venue"
+	"github.com/courtside-edge/courtside/cloud/web"
+	"github.com/courtside-edge/courtside/sync/identity"
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/wire"
+)
+
+// shutdownPatience bounds each step of an orderly end.
+const shutdownPatience = 5 * time.Second
+
+// Deps is what the assembly does not make itself.
+type Deps struct {
+	Version string
+	Log     *slog.Logger
+}
+
+// Aggregator is a running aggregator.
+type Aggregator struct {
+	c          *config.Config
+	d          Deps
+	identity   *identity.Source
+	log        *log.Segmented
+	ingest     *ingest.Ingest
+	venues     map[point.ID]*venue.Venue
+	houses     []api.House
+	metrics    *metrics.Metrics
+	broker     broker.Broker
+	brokerAddr net.Addr // nil for an external broker
+	listener   net.Listener
+	closing    chan struct{}
+	target     uint64 // log offset that the venues must reach before the aggregator is ready
+	reached    atomic.Uint64
+	group      *errgroup.Group
+	cancel     context.CancelFunc
+	once       sync.Once
+	err        error
+}
+
+// Start opens the log, begins its replay and listens. It fails at once when something that a person
+// must repair stands in the way; an identity that is not there yet does not.
+func Start(ctx context.Context, c *config.Config, d Deps) (*Aggregator, error) {
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	a := &Aggregator{c: c, d: d, venues: map[point.ID]*venue.Venue{}, closing: make(chan struct{})}
+	ctx, a.cancel = context.WithCancel(ctx)
+	a.group, ctx = errgroup.WithContext(ctx)
+	if err := a.open(ctx); err != nil {
+		a.cancel()
+		return nil, errors.Join(err, a.Wait())
+	}
+	return a, nil
+}
+
+func (a *Aggregator) open(ctx context.Context) error {
+	var err error
+	if a.identity, err = openIdentity(ctx, a.c.Identity, a.d.Log); err != nil {
+		return err
+	}
+	if a.log, err = log.Open(filepath.Join(a.c.DataDir, "log"), log.Options{SyncInterval: a.c.Sync.Interval, Logger: a.d.Log}); err != nil {
+		return fmt.Errorf("opening the log: %w", err)
+	}
+	_, a.target = a.log.Bounds()
+	if err := a.makeVenues(); err != nil {
+		return err
+	}
+	if err := a.openBroker(ctx); err != nil {
+		return err
+	}
+	if a.listener, err = net.Listen("tcp", a.c.API.Listen); err != nil {
+		return fmt.Errorf("api.listen: %w", err)
+	}
+	a.run(ctx)
+	return nil
+}
+
+func (a *Aggregator) limits() wire.Limits {
+	return wire.Limits{MaxFrameBytes: int(a.c.Limits.MaxFrame), MaxRawBytes: int(a.c.Limits.MaxRaw), MaxSamples: a.c.Limits.MaxSamples}
+}
+
+func (a *Aggregator) makeVenues() error {
+	in := ingest.Options{Log: a.log, Publisher: a, Limits: a.limits(), Logger: a.d.Log}
+	all := make([]*venue.Venue, 0, len(a.c.Venues))
+	for _, cv := range a.c.Venues {
+		o := venue.Options{ID: cv.ID, Map: cv.Map, Limits: a.limits(), Bucket: cv.Bucket, Horizon: cv.Horizon, Fetch: a.log.Get, Log: a.d.Log,
+			Observe: func(ap venue.Applied) { a.metrics.Observe(ap) }}
+		for _, g := range cv.Gateways {
+			o.Gateways = append(o.Gateways, venue.Gateway{ID: g.ID, Devices: g.Devices})
+			in.Gateways = append(in.Gateways, ingest.Gateway{Venue: cv.ID, Gateway: g.ID})
+		}
+		v, err := venue.New(o)
+		if err != nil {
+			return err
+		}
+		h := api.House{Venue: v}
+		if cv.Map != nil {
+			if h.Maps, err = heatmap.New(v, cv.Cell); err != nil {
+				return err
+			}
+		}
+		a.venues[cv.ID], a.houses, all = v, append(a.houses, h), append(all, v)
+	}
+	a.ingest = ingest.New(in)
+	a.metrics = metrics.New(metrics.Sources{Venues: all, Ingest: a.ingest.Stats, Broker: a.brokerStats, LogSize: a.logSize})
+	return nil
+}
+
+func (a *Aggregator) logSize() (records, bytes uint64) {
+	first, next := a.log.Bounds()
+	return next - first, uint64(a.log.Stats().BytesLive)
+}
+
+// run starts every part; the group owns them.
+func (a *Aggregator) run(ctx context.Context) {
+	a.group.Go(func() error { return a.ingest.Run(ctx) })
+	a.group.Go(func() error { return a.follow(ctx) })
+	a.group.Go(func() error { return a.broker.Run(ctx) })
+	a.group.Go(func() error { return a.serve(ctx) })
+	a.group.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.log.Failed():
+			return fmt.Errorf("the log failed: %w", a.log.Err())
+		}
+	})
+	for _, h := range a.houses {
+		a.group.Go(func() error { a.tick(ctx, h.Venue); return nil })
+		a.group.Go(func() error { api.PublishState(ctx, h, a, a.d.Log); return nil })
+	}
+}
+
+// tick lets each venue's time pass.
+func (a *Aggregator) tick(ctx context.Context, v *venue.Venue) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			v.Tick()
+		}
+	}
+}
+
+// follow yields the log's records to the venues, in order, from the first to the newest and on.
+func (a *Aggregator) follow(ctx context.Context) error {
+	first, _ := a.log.Bounds()
+	for r, err := range a.log.Read(ctx, first) {
+		if ctx.Err() != nil {
+			return nil
+		}
+		a.reached.Store(r.Offset + 1)
+		if err != nil {
+			a.d.Log.Error("a record of the log cannot be read; the rest goes on", "offset", r.Offset, "err", err)
+			continue
+		}
+		if r.Offset < a.target {
+			a.ingest.Recover(r)
+		}
+		v := a.venues[r.Venue]
+		if v == nil {
+			continue // its venue was taken out of the configuration; the log keeps it
+		}
+		for _, e := range v.Apply(r) {
+			a.ingest.Want(ingest.Gateway{Venue: r.Venue, Gateway: e.Gateway}, e.TableWanted)
+		}
+	}
+	return nil
+}
+
+// ready says why the aggregator may not be relied on yet, or nil.
+func (a *Aggregator) ready() error {
+	if n := a.reached.Load(); n < a.target {
+		return fmt.Errorf("replaying the log: record %d of %d", n, a.target)
+	}
+	if _, err := a.identity.ID(); err != nil {
+		return err
+	}
+	if err := a.ingest.Err(); err != nil {
+		return err
+	}
+	if !a.broker.Stats().Up {
+		return errBrokerAway
+	}
+	return nil
+}
+
+// serve answers HTTP until ctx ends, then lets answers finish.
+func (a *Aggregator) serve(ctx context.Context) error {
+	page, err := web.Handler()
+	if err != nil {
+		return err
+	}
+	h := api.New(api.Options{Houses: a.houses, Incarnation: a.log.Incarnation(), Version: a.d.Version, Ready: a.ready, Metrics: a.metrics.Handler(),
+		Page: page, MaxStreams: a.c.API.MaxStreams, Closing: a.closing})
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(a.d.Log.Handler(), slog.LevelDebug)}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(a.listener) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serving the API: %w", err)
+	case <-ctx.Done():
+	}
+	close(a.closing)
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
+	defer cancel()
+	err = srv.Shutdown(late)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = srv.Close()
+	}
+	<-done
+	return err
+}
+
+// APIAddr returns where the API listens.
+func (a *Aggregator) APIAddr() net.Addr { return a.listener.Addr() }
+
+// BrokerAddr returns where the embedded broker listens, nil for an external one.
+func (a *Aggregator) BrokerAddr() net.Addr { return a.brokerAddr }
+
+// Close asks everything to end and waits. It may be called twice.
+func (a *Aggregator) Close() error {
+	a.cancel()
+	return a.Wait()
+}
+
+// Wait returns when everything has ended, and why if not by request.
+func (a *Aggregator) Wait() error {
+	a.once.Do(func() {
+		err := a.group.Wait()
+		a.cancel()
+		if a.broker != nil {
+			err = errors.Join(err, a.broker.Close())
+		}
+		if a.log != nil {
+			err = errors.Join(err, a.log.Close())
+		}
+		if a.identity != nil {
+			err = errors.Join(err, a.identity.Close())
+		}
+		if a.listener != nil {
+			_ = a.listener.Close() // closed already when the server ran
+		}
+		a.err = err
+	})
+	return a.err
+}

@@ -1,0 +1,97 @@
+package aggregator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/courtside-edge/courtside/cloud/broker"
+	"github.com/courtside-edge/courtside/cloud/config"
+	"github.com/courtside-edge/courtside/sync/identity"
+)
+
+// Publish sends through whichever broker there is; ingest and the state topics hold the aggregator as their publisher,
+// because the broker is made after them.
+func (a *Aggregator) Publish(topic string, payload []byte, qos byte, retained bool) error {
+	return a.broker.Publish(topic, payload, qos, retained)
+}
+
+// openIdentity starts the source that the configuration names.
+func openIdentity(ctx context.Context, c config.Identity, log *slog.Logger) (*identity.Source, error) {
+	o := identity.Options{TrustDomain: c.TrustDomain, WorkloadAPI: c.WorkloadAPI, CertFile: string(c.CertFile), KeyFile: string(c.KeyFile),
+		BundleFile: string(c.BundleFile), Log: log}
+	if c.WorkloadAPI != "" {
+		return identity.OpenWorkload(ctx, o)
+	}
+	return identity.OpenFiles(o)
+}
+
+// cloudStatus is what the aggregator announces on courtside/1/cloud/status.
+type cloudStatus struct {
+	State       string    `json:"state"`
+	Incarnation string    `json:"incarnation"`
+	Version     string    `json:"version"`
+	At          time.Time `json:"at"`
+}
+
+func (a *Aggregator) status(state string) []byte {
+	raw, err := json.Marshal(cloudStatus{state, a.log.Incarnation(), a.d.Version, time.Now().UTC()})
+	if err != nil {
+		a.d.Log.Error("the cloud's status could not be written", "err", err)
+	}
+	return raw
+}
+
+// openBroker makes the embedded broker, or the way to the configured one.
+func (a *Aggregator) openBroker(ctx context.Context) error {
+	o := broker.Options{Log: a.d.Log, Birth: func() []byte { return a.status("up") }, Death: a.status("down"), Admit: a.admit,
+		Handler: func(m broker.Message) { a.ingest.Handle(m.Topic, m.Payload, m.Received) }}
+	if a.c.Broker.URL != "" {
+		b, err := broker.NewExternal(broker.ExternalOptions{Options: o, URL: a.c.Broker.URL, TLS: a.identity.ClientTLS(identity.Broker), Updated: a.identity.Updated})
+		if err != nil {
+			return err
+		}
+		a.broker = b
+		return nil
+	}
+	b, err := broker.NewEmbedded(broker.EmbeddedOptions{Options: o, Listen: a.c.Broker.Listen, TLS: a.identity.ServerTLS(broker.EmbeddedPeers()...),
+		Limits: broker.Limits{MaxClients: a.c.Broker.MaxClients}})
+	if err != nil {
+		return fmt.Errorf("broker.listen: %w", err)
+	}
+	a.broker, a.brokerAddr = b, b.Addr()
+	return nil
+}
+
+// admit refuses gateways and subscribers of venues that the configuration does not name.
+func (a *Aggregator) admit(id identity.ID) error {
+	if id.Role == identity.Aggregator {
+		return nil
+	}
+	for i := range a.c.Venues {
+		v := &a.c.Venues[i]
+		if v.ID != id.Venue {
+			continue
+		}
+		if id.Role == identity.Subscriber {
+			return nil
+		}
+		for _, g := range v.Gateways {
+			if g.ID == id.Name {
+				return nil
+			}
+		}
+		return fmt.Errorf("venue %s has no gateway %s in the configuration", id.Venue, id.Name)
+	}
+	return fmt.Errorf("the configuration has no venue %s", id.Venue)
+}
+
+func (a *Aggregator) brokerStats() (clients int, refused map[string]uint64) {
+	s := a.broker.Stats()
+	return s.Clients, s.Refused
+}
+
+var errBrokerAway = errors.New("the broker is not reached")

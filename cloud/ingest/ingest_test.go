@@ -1,0 +1,310 @@
+package ingest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/courtside-edge/courtside/cloud/ingest"
+	"github.com/courtside-edge/courtside/cloud/log"
+	"github.com/courtside-edge/courtside/cloud/venue/venuetest"
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/wire"
+)
+
+// manualLog is a log that syncs when the test says so.
+type manualLog struct {
+	mu      sync.Mutex
+	records []log.Record
+	synced  uint64
+	moved   chan struct{}
+	err     error
+}
+
+func newLog() *manualLog { return &manualLog{moved: make(chan struct{})} }
+
+func (l *manualLog) Append(r log.Record) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return 0, l.err
+	}
+	r.Offset = uint64(len(l.records))
+	l.records = append(l.records, r)
+	return r.Offset, nil
+}
+
+func (l *manualLog) sync() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.synced = uint64(len(l.records))
+	close(l.moved)
+	l.moved = make(chan struct{})
+}
+
+func (l *manualLog) len() int { l.mu.Lock(); defer l.mu.Unlock(); return len(l.records) }
+
+func (l *manualLog) Synced() uint64 { l.mu.Lock(); defer l.mu.Unlock(); return l.synced }
+func (l *manualLog) Watch() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.moved
+}
+func (l *manualLog) Failed() <-chan struct{} { return nil }
+func (l *manualLog) Err() error              { return l.err }
+func (l *manualLog) Trim(uint64) error       { return nil }
+func (l *manualLog) Bounds() (uint64, uint64) {
+	return 0, uint64(l.len())
+}
+func (l *manualLog) Incarnation() string { return "inc" }
+func (l *manualLog) Get(off uint64) (log.Record, error) {
+	return l.records[off], nil
+}
+func (l *manualLog) Read(context.Context, uint64) iter.Seq2[log.Record, error] { return nil }
+
+// inbox is the gateways' side: it collects acks and commands.
+type inbox struct {
+	acks chan wire.Ack
+	cmds chan wire.Command
+	err  error
+}
+
+func (b *inbox) Publish(topic string, payload []byte, qos byte, retained bool) error {
+	if b.err != nil {
+		return b.err
+	}
+	t, err := wire.ParseTopic(topic)
+	if err != nil || retained {
+		return fmt.Errorf("topic %q retained %v: %w", topic, retained, err)
+	}
+	switch t.Channel {
+	case wire.AckCh:
+		a, err := wire.DecodeAck(payload)
+		if err != nil || qos != 0 {
+			return fmt.Errorf("ack with qos %d: %w", qos, err)
+		}
+		b.acks <- a
+	case wire.CommandCh:
+		c, err := wire.DecodeCommand(payload)
+		if err != nil || qos != 1 {
+			return fmt.Errorf("command with qos %d: %w", qos, err)
+		}
+		b.cmds <- c
+	}
+	return nil
+}
+
+type fixture struct {
+	t   *testing.T
+	rig *venuetest.Rig
+	log *manualLog
+	box *inbox
+	in  *ingest.Ingest
+	now time.Time
+}
+
+func start(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{t: t, rig: venuetest.New(t), log: newLog(), box: &inbox{acks: make(chan wire.Ack, 100), cmds: make(chan wire.Command, 100)}, now: time.Unix(1_700_000_000, 0)}
+	f.in = ingest.New(ingest.Options{Log: f.log, Publisher: f.box, Limits: wire.DefaultLimits(), Now: func() time.Time { return f.now },
+		Gateways: []ingest.Gateway{{Venue: venuetest.Venue, Gateway: venuetest.Gateway}}})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = f.in.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return f
+}
+
+func (f *fixture) send(c wire.Channel, payload []byte) {
+	f.in.Handle(wire.Topic{Venue: venuetest.Venue, Gateway: venuetest.Gateway, Channel: c}, payload, f.now)
+}
+
+func (f *fixture) batch(lane point.Lane, seq uint64, bits uint64) []byte {
+	index := uint32(2)
+	b := wire.Batch{}
+	if lane == point.Critical {
+		index = 3
+		b.Runs = []point.CounterRun{{Index: 3, Run: 9, Bits: 16, Reason: point.RunFirst, Start: 1}}
+	}
+	b.Samples = []point.Sample{{Index: index, Time: int64(time.Minute), Bits: bits}}
+	return f.rig.Frame(point.BatchID{Epoch: point.Epoch{7}, Lane: lane, Seq: seq}, b)
+}
+
+// quiet fails when an ack comes; what could cause one has happened before.
+func (f *fixture) quiet(why string) {
+	f.t.Helper()
+	select {
+	case a := <-f.box.acks:
+		f.t.Fatalf("%s: acked %+v", why, a)
+	default:
+	}
+}
+
+func TestI4AckOnlyWhatIsSynced(t *testing.T) {
+	f := start(t)
+	for seq := range uint64(3) {
+		f.send(wire.Live, f.batch(point.Telemetry, seq, 1))
+	}
+	f.send(wire.Critical, f.batch(point.Critical, 0, 5))
+	f.quiet("nothing is synced")
+	f.log.sync()
+	a := <-f.box.acks
+	want := map[wire.Range]bool{{Epoch: point.Epoch{7}, Lane: point.Telemetry, From: 0, To: 3}: true, {Epoch: point.Epoch{7}, Lane: point.Critical, From: 0, To: 1}: true}
+	for _, r := range a.Durable {
+		if !want[r] {
+			t.Errorf("acked %+v", r)
+		}
+		delete(want, r)
+	}
+	if len(want) > 0 || a.Incarnation != "inc" || !a.CloudTime.Equal(f.now) {
+		t.Errorf("ack %+v lacks %v", a, want)
+	}
+}
+
+func TestDuplicateOfTheDurableIsAckedAgainAndNotLogged(t *testing.T) {
+	f := start(t)
+	frame := f.batch(point.Telemetry, 0, 1)
+	f.send(wire.Live, frame)
+	f.send(wire.Live, frame) // not durable yet: it must go into the log
+	if f.log.len() != 2 {
+		t.Fatalf("%d records, want 2", f.log.len())
+	}
+	f.log.sync()
+	<-f.box.acks
+	f.send(wire.Replay, frame)
+	if a := <-f.box.acks; len(a.Durable) != 1 || a.Durable[0].To != 1 {
+		t.Errorf("ack %+v", a)
+	}
+	f.send(wire.Replay, f.batch(point.Telemetry, 0, 0)) // the same identity with another content is for the venue to judge
+	if f.log.len() != 3 {
+		t.Errorf("%d records, want 3: a conflict must reach the log", f.log.len())
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	f := start(t)
+	good := f.batch(point.Telemetry, 0, 1)
+	flipped := append([]byte(nil), good...)
+	flipped[len(flipped)-1] ^= 1
+	for _, c := range []struct {
+		name    string
+		channel wire.Channel
+		payload []byte
+	}{
+		{"empty", wire.Live, nil}, {"truncated", wire.Live, good[:len(good)-2]}, {"flipped", wire.Live, flipped}, {"text", wire.Live, []byte("hello")},
+		{"huge", wire.Live, make([]byte, 1<<20)}, {"telemetry on critical", wire.Critical, good}, {"critical on live", wire.Live, f.batch(point.Critical, 0, 1)},
+		{"not an inventory", wire.InvCh, []byte("hello")}, {"not a table", wire.Table, []byte("hello")}, {"huge status", wire.StatusCh, make([]byte, 100<<10)},
+		{"an ack from a gateway", wire.AckCh, nil},
+	} {
+		before := total(f.in.Stats().Refused)
+		f.send(c.channel, c.payload)
+		if got := total(f.in.Stats().Refused); got != before+1 {
+			t.Errorf("%s: refused %d more, want 1: %v", c.name, got-before, f.in.Stats().Refused)
+		}
+	}
+	f.in.Handle(wire.Topic{Venue: "dal-001", Gateway: "gw-stranger", Channel: wire.Live}, good, f.now)
+	if f.in.Stats().Refused["unknown-gateway"] != 1 {
+		t.Errorf("refused %v", f.in.Stats().Refused)
+	}
+	if f.log.len() != 0 {
+		t.Errorf("%d records were logged", f.log.len())
+	}
+	f.log.sync()
+	f.send(wire.Live, good)
+	f.log.sync()
+	if a := <-f.box.acks; len(a.Durable) != 1 {
+		t.Errorf("the stream did not go on: %+v", a)
+	}
+}
+
+func total(m map[string]uint64) (n uint64) {
+	for _, v := range m {
+		n += v
+	}
+	return n
+}
+
+func TestTablesAreAckedWhenWholeAndDurable(t *testing.T) {
+	f := start(t)
+	parts, hash, err := wire.EncodeTable(venuetest.Table(), 256<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range parts {
+		f.in.Handle(wire.Topic{Venue: venuetest.Venue, Gateway: venuetest.Gateway, Channel: wire.Table, Hash: hash}, p, f.now)
+	}
+	f.quiet("the table is not synced")
+	f.log.sync()
+	if a := <-f.box.acks; len(a.Tables) != 1 || a.Tables[0] != hash {
+		t.Errorf("ack %+v", a)
+	}
+	f.in.Handle(wire.Topic{Venue: venuetest.Venue, Gateway: venuetest.Gateway, Channel: wire.Table, Hash: hash}, parts[0], f.now)
+	if a := <-f.box.acks; len(a.Tables) != 1 || f.log.len() != len(parts) {
+		t.Errorf("again: ack %+v, %d records", a, f.log.len())
+	}
+}
+
+func TestInventoryIsAnsweredWithWhatIsDurable(t *testing.T) {
+	f := start(t)
+	f.send(wire.Live, f.batch(point.Telemetry, 1, 1))
+	f.send(wire.Live, f.batch(point.Telemetry, 2, 1))
+	f.log.sync()
+	<-f.box.acks // as if lost
+	inv := wire.Inventory{Number: 4, Session: "s", Epochs: []wire.EpochInventory{{Epoch: point.Epoch{7}, Open: true,
+		Lanes: []wire.LaneInventory{{Lane: point.Telemetry, Next: 9, Pending: []wire.PendingRange{{From: 0, To: 9}}}}}}}
+	f.send(wire.InvCh, wire.EncodeInventory(inv))
+	f.log.sync()
+	a := <-f.box.acks
+	if a.Inventory != 4 || len(a.Durable) != 1 || a.Durable[0] != (wire.Range{Epoch: point.Epoch{7}, Lane: point.Telemetry, From: 1, To: 3}) {
+		t.Errorf("answer %+v", a)
+	}
+}
+
+func TestRecoverKnowsWhatTheLogHolds(t *testing.T) {
+	f := start(t)
+	frame := f.batch(point.Telemetry, 0, 1)
+	f.in.Recover(log.Record{Kind: log.Batch, Venue: venuetest.Venue, Gateway: venuetest.Gateway, Payload: frame})
+	f.send(wire.Replay, frame)
+	if a := <-f.box.acks; len(a.Durable) != 1 {
+		t.Errorf("ack %+v", a)
+	}
+	if f.log.len() != 0 {
+		t.Error("what the log held already was logged again")
+	}
+}
+
+func TestFailedAppendEndsEverything(t *testing.T) {
+	f := start(t)
+	f.log.err = errors.New("no space left on device")
+	f.send(wire.Live, f.batch(point.Telemetry, 0, 1))
+	<-f.in.Failed()
+	if err := f.in.Err(); err == nil || !errors.Is(err, f.log.err) {
+		t.Errorf("err %v", err)
+	}
+	f.quiet("nothing was appended")
+}
+
+func TestTableIsAskedForOnceInFiveSeconds(t *testing.T) {
+	f := start(t)
+	gw := ingest.Gateway{Venue: venuetest.Venue, Gateway: venuetest.Gateway}
+	for range 3 {
+		f.in.Want(gw, point.TableHash{1})
+	}
+	f.in.Want(gw, point.TableHash{2})
+	if n := len(f.box.cmds); n != 2 {
+		t.Fatalf("%d commands, want one a table", n)
+	}
+	c := <-f.box.cmds
+	if c.Kind != wire.TableWanted || c.Table != (point.TableHash{1}) || !c.Expires.After(f.now) || c.ID == "" {
+		t.Errorf("command %+v", c)
+	}
+	f.now = f.now.Add(6 * time.Second)
+	f.in.Want(gw, point.TableHash{1})
+	if n := len(f.box.cmds); n != 2 {
+		t.Errorf("%d commands wait, want another after five seconds", n)
+	}
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/courtside-edge/courtside/sync/identity"
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/tools/devca"
+	"github.com/courtside-edge/courtside/tools/venuesim"
+	"github.com/courtside-edge/courtside/tools/venuesim/siteconfig"
+)
+
+const trustDomain = "courtside.test"
+
+// site is everything that runs.
+type site struct {
+	options   options
+	dir       string
+	authority *devca.Authority
+	rotating  sync.WaitGroup
+	sim       *venuesim.Sim
+	files     siteconfig.Files
+	api       string // host:port
+	broker    string
+	began     time.Time
+	failed    chan error
+
+	aggregator *program
+	programs   []*program
+	cancel     context.CancelFunc
+}
+
+// folder returns where everything is kept, and what removes it.
+func folder(keep string) (string, func(), error) {
+	if keep != "" {
+		dir, err := filepath.Abs(keep)
+		if err != nil {
+			return "", nil, err
+		}
+		return dir, func() {}, os.MkdirAll(dir, 0o700)
+	}
+	dir, err := os.MkdirTemp("", "courtside-demo-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err // nothing in it is worth a complaint
+}
+
+// openSite starts authority and venue, and writes the configuration that fits.
+func openSite(ctx context.Context, dir string, o options) (*site, error) {
+	s := &site{options: o, dir: dir, failed: make(chan error, 4), began: time.Now()}
+	ctx, s.cancel = context.WithCancel(ctx)
+	var err error
+	if s.api, err = freeAddress(o.api); err != nil {
+		return nil, err
+	}
+	if s.broker, err = freeAddress("127.0.0.1:8883"); err != nil {
+		return nil, err
+	}
+	so := venuesim.Options{Seed: o.seed, Speed: o.speed}
+	if o.seconds > 0 {
+		so.EventLength = time.Duration(o.seconds * o.speed * float64(time.Second))
+	}
+	if s.sim, err = venuesim.Start(ctx, so); err != nil {
+		s.close()
+		return nil, err
+	}
+	if err := s.openAuthority(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	s.files, err = s.sim.WriteConfig(dir, siteconfig.Options{TrustDomain: trustDomain, WorkloadAPI: "unix://" + filepath.Join(dir, "ca", "{name}", "agent.sock"),
+		DataDir: filepath.Join(dir, "data"), BrokerListen: s.broker, Broker: o.broker, APIListen: s.api, MaxLaneRate: venuesim.LaneRate(o.speed)})
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openAuthority serves an identity to the aggregator and to each gateway, and writes one for people who want to subscribe.
+func (s *site) openAuthority(ctx context.Context) error {
+	var err error
+	if s.authority, err = devca.Open(devca.Config{Dir: filepath.Join(s.dir, "ca"), TrustDomain: trustDomain}); err != nil {
+		return err
+	}
+	venue := point.ID(s.sim.Arena().Venue)
+	ids := map[string]identity.ID{"aggregator": {TrustDomain: trustDomain, Role: identity.Aggregator},
+		"dashboard": {TrustDomain: trustDomain, Role: identity.Subscriber, Venue: venue, Name: "dashboard"}}
+	for _, g := range siteconfig.GatewayIDs(2) {
+		ids[string(g)] = identity.ID{TrustDomain: trustDomain, Role: identity.Gateway, Venue: venue, Name: g}
+	}
+	if s.options.broker != "" {
+		ids["broker"] = identity.ID{TrustDomain: trustDomain, Role: identity.Broker}
+	}
+	for name, id := range ids {
+		end, err := s.authority.Add(id)
+		if err != nil {
+			return err
+		}
+		// The configuration names folders by the short name.
+		link := filepath.Join(s.dir, "ca", name)
+		if at := filepath.Dir(end.CertFile); at != link {
+			if err := os.Symlink(at, link); err != nil && !os.IsExist(err) {
+				return err
+			}
+		}
+	}
+	s.rotating.Go(func() { s.authority.Run(ctx) })
+	return nil
+}
+
+// freeAddress returns want if it can be listened on, else the same host with a port that can.
+func freeAddress(want string) (string, error) {
+	l, err := net.Listen("tcp", want)
+	if err != nil {
+		host, _, split := net.SplitHostPort(want)
+		if split != nil {
+			return "", fmt.Errorf("address %q: %w", want, split)
+		}
+		if l, err = net.Listen("tcp", net.JoinHostPort(host, "0")); err != nil {
+			return "", err
+		}
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// startPrograms starts the aggregator, waits until it is ready, then starts the gateways.
+func (s *site) startPrograms(ctx context.Context, bin string) error {
+	for _, name := range []string{"aggregator", "gateway"} {
+		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
+			return fmt.Errorf("%w; run `make build` first", err)
+		}
+	}
+	s.aggregator = s.program("aggregator", filepath.Join(bin, "aggregator"), "run", "--config", s.files.Aggregator)
+	if err := s.aggregator.start(); err != nil {
+		return err
+	}
+	if err := s.waitReady(ctx); err != nil {
+		return err
+	}
+	for _, g := range s.files.Gateways {
+		p := s.program(string(g.ID), filepath.Join(bin, "gateway"), "run", "--config", g.Path)
+		if err := p.start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *site) program(name, path string, args ...string) *program {
+	p := &program{name: name, path: path, args: args, log: filepath.Join(s.dir, name+".log"), failed: s.failed}
+	s.programs = append(s.programs, p)
+	return p
+}
+
+// waitReady waits for the aggregator's readiness.
+func (s *site) waitReady(ctx context.Context) error {
+	deadline := time.Now().Add(60 * time.Second)
+	var last error
+	for time.Now().Before(deadline) {
+		if last = s.get("/readyz", nil); last == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-s.failed:
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return fmt.Errorf("the aggregator was not ready within a minute: %w; see %s", last, s.aggregator.log)
+}
+
+// restartAggregator kills the aggregator as a power cut would end its process, and starts it again.
+func (s *site) restartAggregator(ctx context.Context) error {
+	s.aggregator.kill()
+	if err := s.aggregator.start(); err != nil {
+		return err
+	}
+	return s.waitReady(ctx)
+}
+
+// close ends everything, the programs before what they talk to.
+func (s *site) close() {
+	for _, p := range s.programs {
+		if !strings.HasPrefix(p.name, "aggregator") {
+			p.stop()
+		}
+	}
+	if s.aggregator != nil {
+		s.aggregator.stop()
+	}
+	s.cancel()
+	if s.sim != nil {
+		_ = s.sim.Close() // it ends with its context; there is nothing to lose
+	}
+	s.rotating.Wait()
+	if s.authority != nil {
+		_ = s.authority.Close()
+	}
+}
