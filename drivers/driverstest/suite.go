@@ -271,6 +271,7 @@ func testClose(t *testing.T, h Harness) {
 	if err := c.Close(); err != nil {
 		t.Errorf("closing twice: %v", err)
 	}
+	r.device.Inject(None) // opening may take an answer
 	if err := r.open().Close(); err != nil {
 		t.Errorf("closing an unused connection: %v", err)
 	}
