@@ -4,11 +4,13 @@ package all
 import (
 	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/drivers/modbus"
+	"github.com/courtside-edge/courtside/drivers/opcua"
 )
 
 // All returns every driver by the name that configuration uses.
 func All() drivers.Registry {
 	return drivers.Registry{
 		"modbus": modbus.Driver{},
+		"opcua":  opcua.Driver{},
 	}
 }

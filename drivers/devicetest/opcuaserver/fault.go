@@ -76,6 +76,44 @@ func (s *Server) Garbage(n int) {
 	s.garbage = n
 }
 
+// Manner is how a server treats its connections.
+type Manner int
+
+// The manners of a server.
+const (
+	Well      Manner = iota // as it should
+	HangUp                  // the next request closes the connection, and so on for the next connection
+	HalfClose               // the next request closes the server's half of the connection
+	Twice                   // each answer is sent two times
+	Stray                   // an answer to a request that was never made comes before each answer
+	Short                   // answers to Read hold one value less
+	Long                    // answers to Read hold one value more
+	Mute                    // keep-alives are sent, changes are not reported
+	Skip                    // a message with changes is counted and kept for Republish, and not sent
+)
+
+// Behave makes the server have a manner until the next call.
+func (s *Server) Behave(m Manner) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.manner = m
+}
+
+func (s *Server) mannerNow() Manner {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.manner
+}
+
+// EndSubscriptions ends all subscriptions with a StatusChangeNotification of Bad_Timeout.
+func (s *Server) EndSubscriptions() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sub := range s.subs {
+		sub.ending = true
+	}
+}
+
 // Refuse makes the server answer requests of one service, named like "Republish" or "CreateSubscription",
 // with Bad_ServiceUnsupported, until it is called with false.
 func (s *Server) Refuse(service string, on bool) {

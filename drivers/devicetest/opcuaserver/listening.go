@@ -173,16 +173,11 @@ func (c *connection) answer(req ua.Request, id uint32) bool {
 	if !c.run.wait() {
 		return false
 	}
-	s := c.run.srv
-	s.mu.Lock()
-	garbage := s.garbage > 0
-	if garbage {
-		s.garbage--
-	}
-	s.mu.Unlock()
-	if garbage {
-		_, err := c.tcp.Write([]byte("GET / HTTP/1.1\r\nthis is not OPC UA at all\r\n\r\n"))
-		return err == nil
+	switch c.run.srv.mannerNow() {
+	case HangUp:
+		return false
+	case HalfClose:
+		return c.tcp.CloseWrite() == nil
 	}
 	resp, err := c.handle(req, id)
 	if err != nil {
@@ -194,7 +189,34 @@ func (c *connection) answer(req ua.Request, id uint32) bool {
 	return c.send(id, resp) == nil
 }
 
+// send sends a response in the manner that the server has.
 func (c *connection) send(id uint32, resp ua.Response) error {
+	s := c.run.srv
+	s.mu.Lock()
+	manner, garbage := s.manner, s.garbage > 0
+	if garbage {
+		s.garbage--
+	}
+	s.mu.Unlock()
+	if garbage {
+		_, err := c.tcp.Write([]byte("GET / HTTP/1.1\r\nthis is not OPC UA at all\r\n\r\n"))
+		return err
+	}
+	read, _ := resp.(*ua.ReadResponse)
+	switch {
+	case manner == Twice:
+		if err := c.sc.SendResponseWithContext(c.run.ctx, id, resp); err != nil {
+			return err
+		}
+	case manner == Stray:
+		if err := c.sc.SendResponseWithContext(c.run.ctx, id+1<<20, resp); err != nil {
+			return err
+		}
+	case manner == Short && read != nil:
+		read.Results = read.Results[:len(read.Results)-1]
+	case manner == Long && read != nil:
+		read.Results = append(read.Results, read.Results[0])
+	}
 	return c.sc.SendResponseWithContext(c.run.ctx, id, resp)
 }
 

@@ -81,7 +81,13 @@ func (s *Server) tick(sub *subscription) (more bool) {
 		s.mu.Unlock()
 		return false
 	}
-	data, more := sub.take()
+	if sub.ending {
+		return s.farewell(sub)
+	}
+	var data []*ua.MonitoredItemNotification
+	if s.manner != Mute {
+		data, more = sub.take()
+	}
 	message := &ua.NotificationMessage{SequenceNumber: sub.seq + 1, PublishTime: time.Now(), NotificationData: []*ua.ExtensionObject{}}
 	if len(data) > 0 {
 		sub.seq++
@@ -91,6 +97,10 @@ func (s *Server) tick(sub *subscription) (more bool) {
 		sub.sent = append(sub.sent, message)
 		if len(sub.sent) > maxSent {
 			sub.sent = sub.sent[1:]
+		}
+		if s.manner == Skip {
+			s.mu.Unlock()
+			return false
 		}
 	}
 	p := sub.owner.publishes[0]
@@ -110,6 +120,27 @@ func (s *Server) tick(sub *subscription) (more bool) {
 	return more
 }
 
+// farewell ends a subscription with a message that says so; s.mu is held, and given back.
+func (s *Server) farewell(sub *subscription) (more bool) {
+	p := sub.owner.publishes[0]
+	sub.owner.publishes = sub.owner.publishes[1:]
+	sub.seq++
+	eo := ua.NewExtensionObject(&ua.StatusChangeNotification{Status: ua.StatusBadTimeout, DiagnosticInfo: &ua.DiagnosticInfo{}})
+	eo.UpdateMask()
+	sub.stop()
+	delete(s.subs, sub.id)
+	s.mu.Unlock()
+	p.conn.send(p.id, &ua.PublishResponse{
+		ResponseHeader:           header(p.req, ua.StatusOK),
+		SubscriptionID:           sub.id,
+		AvailableSequenceNumbers: []uint32{},
+		NotificationMessage:      &ua.NotificationMessage{SequenceNumber: sub.seq, PublishTime: time.Now(), NotificationData: []*ua.ExtensionObject{eo}},
+		Results:                  p.results,
+		DiagnosticInfos:          []*ua.DiagnosticInfo{},
+	})
+	return false
+}
+
 // mayPublish counts an interval and reports whether a message is due and can go out; s.mu is held.
 func (s *Server) mayPublish(sub *subscription) bool {
 	select {
@@ -121,7 +152,8 @@ func (s *Server) mayPublish(sub *subscription) bool {
 		return false
 	}
 	sub.quiet++
-	if sub.pending == 0 && sub.begun && sub.quiet < sub.keepAlive {
+	waiting := sub.pending > 0 && s.manner != Mute || sub.ending
+	if !waiting && sub.begun && sub.quiet < sub.keepAlive {
 		return false
 	}
 	if len(sub.owner.publishes) > 0 {

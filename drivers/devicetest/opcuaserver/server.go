@@ -44,6 +44,7 @@ type Server struct {
 	gate     chan struct{} // closed while the server answers; replaced by an open one while it stalls
 	slow     time.Duration
 	garbage  int
+	manner   Manner
 	refused  map[string]bool
 	counts   Counts
 	run      *listening // nil while closed

@@ -43,6 +43,7 @@ type subscription struct {
 	begun             bool   // the first message was sent
 	done              chan struct{}
 	stopped           bool
+	ending            bool // the next message says that it ends
 }
 
 // item is one monitored item.
