@@ -17,7 +17,11 @@ func writeAggregator(out *bytes.Buffer, venue string, files Files, o Options) {
 	} else {
 		fmt.Fprintf(out, "broker: {listen: %q}\n", o.BrokerListen)
 	}
-	fmt.Fprintf(out, "venues:\n  - id: %s\n    map: %s\n    gateways:\n", venue, filepath.Base(files.Map))
+	fmt.Fprintf(out, "venues:\n  - id: %s\n    map: %s\n", venue, filepath.Base(files.Map))
+	if o.Bucket != 0 {
+		fmt.Fprintf(out, "    bucket: %s\n", o.Bucket)
+	}
+	fmt.Fprint(out, "    gateways:\n")
 	for _, g := range files.Gateways {
 		fmt.Fprintf(out, "      - {id: %s, devices: [%s]}\n", g.ID, strings.Join(g.Devices, ", "))
 	}

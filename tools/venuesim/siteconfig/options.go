@@ -29,6 +29,9 @@ type Options struct {
 	// DiagPort is the port of the first gateway's diagnostics on 127.0.0.1, the others follow; 0 for none.
 	DiagPort int
 
+	// Bucket is the step of time of the aggregator's heatmaps, 1s to 1h; its own default when 0. Fast simulations want a short one.
+	Bucket time.Duration
+
 	GateScan  time.Duration // 200 ms when 0
 	SeatScan  time.Duration // 500 ms when 0
 	PanelScan time.Duration // 1 s when 0

@@ -117,6 +117,7 @@ func siteFlags(cmd *cobra.Command, c *siteconfig.Options) {
 	f.StringVar(&c.Broker, "broker", "", "URL of an external broker instead, mqtts://host:8883")
 	f.StringVar(&c.APIListen, "api-listen", "", "where the aggregator answers (default 127.0.0.1:8080)")
 	f.IntVar(&c.DiagPort, "diag-port", 9464, "port of the first gateway's diagnostics, the others follow; 0 for none")
+	f.DurationVar(&c.Bucket, "bucket", 0, "step of time of the aggregator's heatmaps, 1s to 1h (default the aggregator's own)")
 	f.DurationVar(&c.GateScan, "gate-scan", 0, "polling period of gates (default 200ms)")
 	f.DurationVar(&c.SeatScan, "seat-scan", 0, "polling period of seats (default 500ms)")
 	f.DurationVar(&c.PanelScan, "panel-scan", 0, "polling period of panels and building values (default 1s)")
