@@ -26,15 +26,20 @@ type keeper struct {
 	kicks  chan struct{}
 }
 
-func startKeeper(s *Store) *keeper {
+func startKeeper(s *Store, manual bool) *keeper {
 	ctx, cancel := context.WithCancel(context.Background())
 	k := &keeper{cancel: cancel, kicks: make(chan struct{}, 1)}
-	k.done.Go(func() { s.keep(ctx, k.kicks) })
+	if !manual {
+		k.done.Go(func() { s.keep(ctx, k.kicks) })
+	}
 	return k
 }
 
-// kick wakes the keeper; it never blocks.
+// kick wakes the keeper; it never blocks. While Open is at work there is none.
 func (k *keeper) kick() {
+	if k == nil {
+		return
+	}
 	select {
 	case k.kicks <- struct{}{}:
 	default:
@@ -133,6 +138,7 @@ func (s *Store) openNext() (*segment, error) {
 	if err := syncDir(s.root); err != nil {
 		return nil, errors.Join(err, g.db.close(), os.RemoveAll(g.dir))
 	}
+	s.opts.barrier()
 	return g, nil
 }
 
@@ -225,7 +231,9 @@ func (s *Store) remove(old []*segment) error {
 		}
 		errs = append(errs, doom(s.root, segmentName(g.id)))
 	}
-	errs = append(errs, syncDir(s.root), clearDoomed(s.root))
+	errs = append(errs, syncDir(s.root))
+	s.opts.barrier()
+	errs = append(errs, clearDoomed(s.root))
 	return errors.Join(errs...)
 }
 

@@ -44,7 +44,7 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.abandon())
 	}
-	s.keeper = startKeeper(s)
+	s.keeper = startKeeper(s, o.manual)
 	s.keeper.kick()
 	return s, nil
 }
@@ -101,7 +101,10 @@ func (s *Store) open() error {
 	if err := s.syncRound(); err != nil {
 		return err
 	}
-	s.sweepable = true
+	// What a crash left is gone before the first append: a start that is followed by a stop leaves nothing behind.
+	if err := s.sweep(); err != nil {
+		return err
+	}
 	s.guard()
 	return nil
 }

@@ -48,6 +48,9 @@ type Options struct {
 	// Free says how many bytes the file system of dir has left for this process; nil asks the
 	// operating system.
 	Free func(dir string) (int64, error)
+
+	manual  bool   // for tests: no background work but by tend
+	barrier func() // for tests: called after each step that makes something durable
 }
 
 // withDefaults returns o with its zero values filled in, or says which option is out of range.
@@ -72,6 +75,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.barrier == nil {
+		o.barrier = func() {}
 	}
 	if o.Free == nil {
 		o.Free = freeBytes

@@ -10,10 +10,12 @@ import "github.com/courtside-edge/courtside/sync/interval"
 type plan struct {
 	keep   []kept
 	drop   []*found            // empty, or beyond the cut
-	aside  []*found            // nothing in it can be read
+	aside  []*found            // it held what had been synced, and nothing in it can be read
 	held   []interval.Interval // offsets that the kept segments claim, ascending
 	next   uint64              // the next offset to give
 	tornTo uint64              // the end of what was cut off, if beyond next
+
+	stateless bool // nothing is kept that the small state could be read from
 }
 
 // kept is a segment that stays.
@@ -36,12 +38,14 @@ func planRecovery(segments []*found, mark uint64) plan {
 			pl.keep = append(pl.keep, kept{found: f, first: f.index.first, next: f.index.next})
 		case len(f.frames) > 0:
 			pl.take(f)
-		case f.used:
+		case f.used && pl.next < pl.durable:
 			pl.aside = append(pl.aside, f)
 		default:
+			// Opened ahead and never used, or cut off before its first frame was synced.
 			pl.drop = append(pl.drop, f)
 		}
 	}
+	pl.stateless = len(pl.keep) == 0 && pl.durable > 0
 	pl.next = max(pl.next, pl.durable)
 	return pl.plan
 }

@@ -107,6 +107,11 @@ func (s *Store) openClosed(g *segment) (*reader, error) {
 	if !g.indexed {
 		return nil, fmt.Errorf("segment %d was not closed cleanly", g.id)
 	}
+	if x, err := readIndex(g.dir, g.id); err != nil {
+		return nil, err
+	} else if sum, err := sumFiles(g.dir, false); err != nil || sum != x.sum {
+		return nil, errors.Join(fmt.Errorf("the files of segment %d are not as they were closed", g.id), err)
+	}
 	d, err := openReadOnly(g.dir, s.opts.SegmentBytes, s.opts.Log)
 	if err != nil {
 		return nil, err

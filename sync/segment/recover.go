@@ -71,6 +71,7 @@ func (s *Store) recover(segments []*found, mark uint64) error {
 		}
 	}
 	p := planRecovery(segments, mark)
+	s.recovery.StateLost = p.stateless
 	if err := s.rebuildState(p.keep); err != nil {
 		return err
 	}

@@ -61,6 +61,7 @@ func (s *Store) syncRound() error {
 	if err := active.sync(); err != nil {
 		return s.fail(fmt.Errorf("syncing the newest segment: %w", err))
 	}
+	s.opts.barrier()
 	s.water.set(next)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,6 +85,7 @@ func (s *Store) closeSegment(g *segment, durable bool) error {
 			return fmt.Errorf("closing segment %d: %w", g.id, err)
 		}
 	}
+	s.opts.barrier()
 	disk := diskBytes(g.dir)
 	s.mu.Lock()
 	defer s.mu.Unlock()
