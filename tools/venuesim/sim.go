@@ -124,11 +124,21 @@ func (s *Sim) run(ctx context.Context) {
 	go func() { served <- server.Serve(s.listener) }()
 
 	moved := s.move(ctx)
-	closed := server.Close()
+	closed := shutdown(server)
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		closed = errors.Join(closed, fmt.Errorf("serve the truth: %w", err))
 	}
 	s.err = errors.Join(moved, closed, s.field.Close())
+}
+
+// shutdown lets answers under way be finished, within a second, and waits for them.
+func shutdown(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if server.Shutdown(ctx) == nil {
+		return nil
+	}
+	return server.Close()
 }
 
 // move is the simulation's clock.
