@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/sync/point"
@@ -57,5 +58,5 @@ func cause(err error) string {
 	if len(s) > maxCauseBytes {
 		s = s[:maxCauseBytes] + "…"
 	}
-	return s
+	return strings.ToValidUTF8(s, "\uFFFD")
 }

@@ -47,7 +47,7 @@ type Status struct {
 }
 
 // Overruns returns the slots missed by all classes.
-func (s *Status) Overruns() (n uint64) {
+func (s Status) Overruns() (n uint64) {
 	for _, c := range s.Classes {
 		n += c.Overruns
 	}
