@@ -36,13 +36,14 @@ const absent = -1 << 31
 // parseGroup returns where the group's points lie, and all faults of its section joined.
 func parseGroup(g drivers.Group, o options) ([]item, error) {
 	m := mapping{Address: absent, Bit: absent, Step: absent}
-	if err := g.Options.Decode(&m); err != nil {
+	err := g.Options.Decode(&m)
+	if len(g.Targets) == 0 {
 		return nil, err
 	}
-	if len(g.Targets) == 0 {
-		return nil, nil
+	p := parser{section: g.Options, point: g.Targets[0].Point} // a range differs in names and places only
+	if err != nil {
+		p.errs = append(p.errs, err) // what could be decoded is checked all the same
 	}
-	p := parser{section: g.Options, point: g.Targets[0].Point}
 	table, first := p.place(m)
 	sh := p.shape(m, table)
 	p.counter(sh)

@@ -44,10 +44,7 @@ func defaults() options {
 // The options are within their limits even then, so that the points can be checked too.
 func parseOptions(s drivers.Section) (options, error) {
 	o := defaults()
-	if err := s.Decode(&o); err != nil {
-		return defaults(), err
-	}
-	var errs []error
+	errs := []error{s.Decode(&o)} // what could be decoded is checked all the same
 	if err := checkAddress(o.Address); err != "" {
 		errs = append(errs, s.Fault("address", "%s", err))
 	}
