@@ -74,7 +74,11 @@ func (s *Spool) Counts(l point.Lane) Counts {
 	return c
 }
 
-// LiveWaiting returns how many batches of a lane wait for their first publish. It is cheap.
+// LiveWaiting returns how many batches of a lane wait for their first publish, queued critical ones included. It is cheap.
 func (s *Spool) LiveWaiting(l point.Lane) uint64 {
-	return s.open.hold[laneAt(l)].live.Count()
+	hold := &s.open.hold[laneAt(l)]
+	if l == point.Critical {
+		return hold.live.Count() + hold.unstored.Count()
+	}
+	return hold.live.Count()
 }

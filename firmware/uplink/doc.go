@@ -1,0 +1,25 @@
+// Package uplink owns the connection to the broker: who may send what, and when.
+//
+// For each connection a new session: connect with the death as the will, subscribe to acks and commands, announce the
+// birth, publish the point tables and an inventory, then batches in the spool's order of right, each table before the
+// first batch that names it. A PUBACK says that a broker took a message and nothing more; only an ack of the
+// cloud lets a batch go. What is in flight is bounded by a window that grows with acks and halves when one is late.
+//
+//	what fails                          what happens                                                        what shows it
+//	no broker, refused, identity gone   tried again with full jitter, 0.5 s to 30 s                         Stats.Failed, State
+//	link cut, broker disconnects        everything in flight returns to the spool; tried again as above;    Stats.Lost
+//	                                    the pause shrinks again only after an ack
+//	an ack is late (one timeout)        that batch returns to the spool, the window halves, the timeout     Stats.Late
+//	                                    doubles until an ack can be measured again
+//	no ack for three timeouts           the link is down: all returns, one batch at a time probes, with     State down, Stats.Probes
+//	                                    full jitter; the next ack ends it; after DownPatience a new session
+//	ack twice, for foreign epochs, for  ignored and counted by the spool; none of it brings a link up       spool.Stats
+//	what was never given or offered
+//	ack, command not decodable          ignored                                                             Stats.Malformed
+//	command expired                     not done; the reply says so                                         Stats.Expired
+//	more commands than can be done      dropped; the cloud repeats what it still wants                      Stats.Overflow
+//	SVID rotates                        no more is taken, in flight is waited for DrainPatience at most,    Stats.Rotations
+//	                                    DISCONNECT, a new session at once
+//	stop                                live batches go and acks are waited for StopPatience at most, then  status stopped
+//	                                    the death, DISCONNECT; without a connection it ends at once
+package uplink

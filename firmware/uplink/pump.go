@@ -1,0 +1,145 @@
+package uplink
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/courtside-edge/courtside/sync/mqtt"
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/spool"
+	"github.com/courtside-edge/courtside/sync/wire"
+)
+
+// pump publishes batches until ctx ends or the session cannot go on.
+func (s *session) pump(ctx context.Context) {
+	for ctx.Err() == nil {
+		sent, err := s.next()
+		if err != nil {
+			s.fail(err)
+			return
+		}
+		if sent {
+			continue
+		}
+		select {
+		case <-s.u.o.Spool.Ready():
+		case <-s.wake:
+		case <-s.conn.Lost():
+			return
+		case <-ctx.Done():
+		}
+	}
+}
+
+// next publishes the next batch, if one may go.
+func (s *session) next() (sent bool, err error) {
+	g, ok := s.grant(time.Now())
+	if !ok {
+		return false, nil
+	}
+	t, ok := s.u.o.Spool.Take(g)
+	if !ok {
+		return false, nil
+	}
+	if err := s.tableFirst(t); err != nil {
+		s.u.o.Spool.Fail(t.ID)
+		return false, err
+	}
+	s.took(time.Now(), t)
+	m := mqtt.Message{Topic: s.topic(t.Channel), Payload: t.Frame, QoS: 1}
+	err = s.conn.Publish(m, func(err error) {
+		if err == nil {
+			s.u.o.Spool.Commit(t.ID)
+		}
+	})
+	if err != nil { // whether it went is unknown
+		s.mu.Lock()
+		s.win.unsent(t.ID)
+		s.mu.Unlock()
+		s.u.o.Spool.Fail(t.ID)
+		return false, fmt.Errorf("publishing batch %s: %w", t.ID, err)
+	}
+	s.counted(t)
+	return true, nil
+}
+
+func (s *session) counted(t spool.Taken) {
+	c := &s.u.count
+	c.bytes.Add(uint64(t.Size))
+	switch t.Channel {
+	case wire.Live:
+		c.live.Add(1)
+	case wire.Replay:
+		c.replay.Add(1)
+	default:
+		c.critical.Add(1)
+	}
+}
+
+// grant says what may go now.
+func (s *session) grant(now time.Time) (spool.Grant, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := spool.Grant{Window: s.win.grant(now), LiveOnly: s.stopping, NoReplay: !s.credit.any(now)}
+	return g, g.Window > 0 && !s.draining && s.err == nil
+}
+
+// took notes that a batch is on its way.
+func (s *session) took(now time.Time, t spool.Taken) {
+	s.mu.Lock()
+	if s.win.down {
+		s.u.count.probes.Add(1)
+	}
+	s.win.sent(now, t.ID, t.Size)
+	if t.Backlog && t.ID.Lane == point.Telemetry {
+		s.credit.use(t.Size)
+	}
+	s.mu.Unlock()
+	s.poke(s.turn)
+}
+
+// tableFirst publishes the table that a batch names, once a connection.
+func (s *session) tableFirst(t spool.Taken) error {
+	s.mu.Lock()
+	known := s.tables[t.Table]
+	s.mu.Unlock()
+	if known {
+		return nil
+	}
+	table, ok := s.u.o.Spool.Table(t.Table)
+	if !ok {
+		return nil // released: the cloud has it
+	}
+	return s.sendTable(table)
+}
+
+// credit is the rate at which the cloud lets a backlog come; no limit at first.
+type credit struct {
+	rate uint32 // bytes a second; 0 for no limit
+	left float64
+	at   time.Time
+}
+
+func (c *credit) set(now time.Time, rate uint32) {
+	if c.rate == rate {
+		return
+	}
+	c.rate, c.left, c.at = rate, 0, now
+}
+
+// any reports whether a batch may go; what it is too large for is owed.
+func (c *credit) any(now time.Time) bool {
+	if c.rate == 0 {
+		return true
+	}
+	c.left = min(c.left+now.Sub(c.at).Seconds()*float64(c.rate), float64(c.rate))
+	c.at = now
+	return c.left > 0
+}
+
+func (c *credit) use(size int) {
+	if c.rate != 0 {
+		c.left -= float64(size)
+	}
+}

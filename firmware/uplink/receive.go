@@ -1,0 +1,128 @@
+package uplink
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/courtside-edge/courtside/sync/mqtt"
+	"github.com/courtside-edge/courtside/sync/wire"
+)
+
+// receive takes in what the broker delivers. It never waits for the session: what has to be published is left to the control.
+func (s *session) receive(m mqtt.Message) {
+	switch m.Topic {
+	case s.topic(wire.AckCh):
+		s.receiveAck(m.Payload)
+	case s.topic(wire.CommandCh):
+		c, err := wire.DecodeCommand(m.Payload)
+		if err != nil {
+			s.malformed("command", err)
+			return
+		}
+		s.ask(func() { s.obey(c) })
+	default:
+		s.malformed("message", fmt.Errorf("topic %q was not subscribed to", m.Topic))
+	}
+}
+
+func (s *session) malformed(what string, err error) {
+	if s.u.count.malformed.Add(1) == 1 {
+		s.u.log.Warn("an inbound "+what+" is ignored; further ones are only counted", "err", err)
+	}
+}
+
+// ask leaves f to the control.
+func (s *session) ask(f func()) {
+	select {
+	case s.todo <- f:
+	default:
+		s.u.count.overflow.Add(1)
+	}
+}
+
+func (s *session) receiveAck(payload []byte) {
+	a, err := wire.DecodeAck(payload)
+	if err != nil {
+		s.malformed("ack", err)
+		return
+	}
+	s.u.count.acks.Add(1)
+	out := s.u.o.Spool.Ack(a)
+	now := time.Now()
+	counts := out.Batches.Batches > 0 || len(out.Landed) > 0 || out.Answered
+	s.mu.Lock()
+	up := counts && s.win.acked(now, out.Landed)
+	if counts {
+		s.credit.set(now, a.Credit)
+	}
+	s.mu.Unlock()
+	if counts {
+		s.proved.Store(true)
+		if !a.CloudTime.IsZero() {
+			s.u.o.CloudTime(a.CloudTime)
+		}
+	}
+	if up {
+		s.u.state.Store(int32(Up))
+		s.u.log.Info("acks come again: the link is up")
+	}
+	for _, t := range out.Tables {
+		s.ask(func() {
+			if err := s.clearTable(t); err != nil {
+				s.fail(err)
+			}
+		})
+	}
+	s.poke(s.wake)
+	s.poke(s.turn)
+}
+
+var (
+	errExpired = errors.New("the command has expired")
+	errUnknown = errors.New("the command is not known")
+	errNoTable = errors.New("no such point table is here")
+)
+
+// obey does what a command wants and replies.
+func (s *session) obey(c wire.Command) {
+	err := s.do(c)
+	reply := wire.Reply{ID: c.ID}
+	switch {
+	case err == nil:
+		s.u.count.commands.Add(1)
+	case errors.Is(err, errExpired):
+		s.u.count.expired.Add(1)
+		reply.Error = err.Error()
+	default:
+		reply.Error = err.Error()
+	}
+	if err := s.conn.Publish(mqtt.Message{Topic: s.topic(wire.ReplyCh), Payload: wire.EncodeReply(reply), QoS: 1}, nil); err != nil {
+		s.fail(fmt.Errorf("replying to command %q: %w", c.ID, err))
+	}
+}
+
+func (s *session) do(c wire.Command) error {
+	if now, known := s.u.o.Now(); known && !c.Expires.IsZero() && now.After(c.Expires) {
+		return errExpired
+	}
+	switch c.Kind {
+	case wire.TableWanted:
+		t, ok := s.u.o.Spool.Table(c.Table)
+		if !ok {
+			return fmt.Errorf("%w: %s", errNoTable, c.Table)
+		}
+		return s.sendTable(t)
+	case wire.Rebirth:
+		if err := s.birth(true); err != nil {
+			return err
+		}
+		for _, t := range s.u.o.Spool.Tables() {
+			if err := s.sendTable(t); err != nil {
+				return err
+			}
+		}
+		return s.sendInventory()
+	}
+	return errUnknown
+}
