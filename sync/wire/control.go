@@ -18,7 +18,7 @@ func pack(raw []byte) ([]byte, error) {
 	if len(raw) < storeBelow {
 		return storedFrame(raw), nil
 	}
-	enc, err := zstd.NewWriter(nil, append(encoderOptions(), zstd.WithSingleSegment(true))...)
+	enc, err := zstd.NewWriter(nil, encoderOptions()...)
 	if err != nil {
 		return nil, fmt.Errorf("preparing zstd: %w", err)
 	}

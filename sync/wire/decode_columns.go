@@ -139,6 +139,9 @@ func (c *decodeColumns) samples(h Header, kinds []uint8, b *Batch) (seen uint8, 
 func (c *decodeColumns) readTimes(h Header, samples []point.Sample) error {
 	at, first, last := int64(0), int64(math.MaxInt64), int64(0)
 	for i := 0; i < len(samples); {
+		if len(c.runs.data) == 0 {
+			return fmt.Errorf("%w: it declares %d samples, the times are of %d", ErrHeader, h.Count, i)
+		}
 		n, err := c.runs.next("time run")
 		if err != nil {
 			return err

@@ -184,10 +184,11 @@ func checkTrailer(b []byte) error {
 // checksum returns the CRC32C of header and zstd frame with the CRC field taken as zero.
 func checksum(b []byte) uint32 {
 	castagnoli := crc32.MakeTable(crc32.Castagnoli) // the standard library keeps one
-	var zero [4]byte
-	c := crc32.Update(0, castagnoli, b[:atCRC])
-	c = crc32.Update(c, castagnoli, zero[:])
-	return crc32.Update(c, castagnoli, b[HeaderSize:])
+	c := ^crc32.Update(0, castagnoli, b[:atCRC])
+	for range HeaderSize - atCRC { // a zero byte each, without memory for them
+		c = castagnoli[byte(c)] ^ c>>8
+	}
+	return crc32.Update(^c, castagnoli, b[HeaderSize:])
 }
 
 // Seal numbers a frame: it writes epoch, seq and the checksum in place. The frame is as Encode

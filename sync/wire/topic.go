@@ -53,40 +53,58 @@ func StateTopic(venue point.ID, what string) string {
 	return Root + "/" + string(venue) + "/state/" + what
 }
 
-// ParseTopic takes a gateway topic apart, or says why it is none.
+// MaxTopicBytes is longer than any topic of a gateway.
+const MaxTopicBytes = 256
+
+// ParseTopic takes a gateway topic apart, or says why it is none with an error that wraps ErrInvalid. What it accepts is
+// spelled exactly as GatewayTopic or TableTopic spell it.
 func ParseTopic(s string) (Topic, error) {
+	if len(s) > MaxTopicBytes {
+		return Topic{}, fmt.Errorf("%w: a topic of %d bytes, at most %d are allowed", ErrInvalid, len(s), MaxTopicBytes)
+	}
 	parts := strings.Split(s, "/")
 	if len(parts) < 6 || parts[0]+"/"+parts[1] != Root || parts[3] != "gw" {
-		return Topic{}, fmt.Errorf("topic %q is not %s/{venue}/gw/{gateway}/{channel}", s, Root)
+		return Topic{}, fmt.Errorf("%w: topic %q is not %s/{venue}/gw/{gateway}/{channel}", ErrInvalid, s, Root)
 	}
 	venue, err := point.ParseID(parts[2])
 	if err != nil {
-		return Topic{}, fmt.Errorf("topic %q: venue: %w", s, err)
+		return Topic{}, fmt.Errorf("%w: topic %q: venue: %w", ErrInvalid, s, err)
 	}
 	gateway, err := point.ParseID(parts[4])
 	if err != nil {
-		return Topic{}, fmt.Errorf("topic %q: gateway: %w", s, err)
+		return Topic{}, fmt.Errorf("%w: topic %q: gateway: %w", ErrInvalid, s, err)
 	}
 	t := Topic{Venue: venue, Gateway: gateway, Channel: Channel(parts[5])}
 	switch t.Channel {
 	case Live, Replay, Critical, StatusCh, InvCh, AckCh, CommandCh, ReplyCh:
 		if len(parts) != 6 {
-			return Topic{}, fmt.Errorf("topic %q has %d levels, 6 are wanted", s, len(parts))
+			return Topic{}, fmt.Errorf("%w: topic %q has %d levels, 6 are wanted", ErrInvalid, s, len(parts))
 		}
 		return t, nil
 	case Table:
 		if len(parts) != 8 {
-			return Topic{}, fmt.Errorf("topic %q has %d levels, 8 are wanted for a table", s, len(parts))
+			return Topic{}, fmt.Errorf("%w: topic %q has %d levels, 8 are wanted for a table", ErrInvalid, s, len(parts))
 		}
-		if t.Hash, err = point.ParseTableHash(parts[6]); err != nil {
-			return Topic{}, fmt.Errorf("topic %q: %w", s, err)
+		t.Hash, t.Part, err = parseTablePart(parts[6], parts[7])
+		if err != nil {
+			return Topic{}, fmt.Errorf("%w: topic %q: %w", ErrInvalid, s, err)
 		}
-		part, err := strconv.ParseUint(parts[7], 10, 16)
-		if err != nil || strconv.FormatUint(part, 10) != parts[7] {
-			return Topic{}, fmt.Errorf("topic %q: %q is not a part's number", s, parts[7])
-		}
-		t.Part = int(part)
 		return t, nil
 	}
-	return Topic{}, fmt.Errorf("topic %q has the unknown channel %q", s, parts[5])
+	return Topic{}, fmt.Errorf("%w: topic %q has the unknown channel %q", ErrInvalid, s, parts[5])
+}
+
+// parseTablePart reads the last two levels of a table's topic.
+func parseTablePart(hash, part string) (h point.TableHash, n int, err error) {
+	if h, err = point.ParseTableHash(hash); err != nil {
+		return h, 0, err
+	}
+	if h.String() != hash {
+		return h, 0, fmt.Errorf("%q is not in lower case", hash)
+	}
+	v, err := strconv.ParseUint(part, 10, 16)
+	if err != nil || v >= MaxTableParts || strconv.FormatUint(v, 10) != part {
+		return h, 0, fmt.Errorf("%q is not a part's number, 0 to %d", part, MaxTableParts-1)
+	}
+	return h, int(v), nil
 }

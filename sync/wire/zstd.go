@@ -10,8 +10,9 @@ import (
 // zwindow is how far zstd looks back. More gains nothing on batches and takes memory of gateways.
 const zwindow = 128 << 10
 
-// zoverrun is the room behind the content that lets the zstd decoder copy in whole words.
-const zoverrun = 64
+// zoverrun is the room behind the content: a block, so that whatever inflates further than declared is seen to do so
+// before the room ends, and a little that lets the zstd decoder copy in whole words.
+const zoverrun = zblockMax + 64
 
 // encoderOptions are those of every zstd frame that is made here. The header has a checksum of its own; literals are
 // compressed even where nothing repeats, without which a column of noisy values is stored as it is.
@@ -19,6 +20,7 @@ func encoderOptions() []zstd.EOption {
 	return []zstd.EOption{
 		zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zwindow),
 		zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false), zstd.WithAllLitEntropyCompression(true),
+		zstd.WithSingleSegment(true), // for the declared size of small messages
 	}
 }
 
@@ -92,12 +94,10 @@ func (i *inflater) frame(buf, src []byte, size int) ([]byte, error) {
 	}
 	out, err := i.dec.DecodeAll(src, buf[:0:size+zoverrun])
 	switch {
-	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrFrameSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return buf, fmt.Errorf("inflating %d bytes: %w of %d: %v", len(src), ErrBomb, size, err)
+	case len(out) > size, errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrFrameSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return buf, fmt.Errorf("inflating %d bytes: %w of %d", len(src), ErrBomb, size)
 	case err != nil:
 		return buf, fmt.Errorf("inflating %d bytes: %w: %v", len(src), ErrCompression, err)
-	case len(out) > size:
-		return buf, fmt.Errorf("inflating %d bytes: %w: %d instead of %d", len(src), ErrBomb, len(out), size)
 	case len(out) < size:
 		return buf, fmt.Errorf("inflating %d bytes: %w: %d bytes instead of %d", len(src), ErrHeader, len(out), size)
 	}
