@@ -64,8 +64,12 @@ type Conn struct {
 	sending []sending       // one a scan class
 	parts   []*request      // of requests refused in this scan, to be asked for
 	block   drivers.Block
-	last    time.Time // of the last answer, when pauses are kept
-	stats   counters
+	// What is refused for the first time in this scan, to be logged once.
+	turnedDown int // points
+	example    *request
+	exception  byte
+	last       time.Time // of the last answer, when pauses are kept
+	stats      counters
 
 	closing  sync.Once
 	closeErr error
@@ -108,10 +112,21 @@ func (c *Conn) Poll(ctx context.Context, class int, yield func(*drivers.Block)) 
 	if failed := co.settle(); err == nil {
 		err = failed
 	}
+	c.report()
 	if err == nil {
 		return nil
 	}
 	return &drivers.Error{Op: fmt.Sprintf("poll unit %d at %s", c.source.options.Unit, c.source.options.Address), Err: err}
+}
+
+// report logs what was refused in this scan.
+func (c *Conn) report() {
+	if c.turnedDown == 0 {
+		return
+	}
+	c.source.log.Warn("the device refuses points; they are bad, and asked for again once a minute",
+		"points", c.turnedDown, "for example", c.example.String(), "exception", c.exception)
+	c.turnedDown, c.example = 0, nil
 }
 
 // scan asks for the whole course once, for the parts of what is refused on the way, and now and then again for what was.
@@ -201,8 +216,10 @@ func (c *Conn) refused(co *course, r *request, code byte, yield func(*drivers.Bl
 		c.parts = append(c.parts, parts...)
 		return
 	}
-	c.source.log.Warn("the device refuses addresses; their points are bad, and asked for again once a minute",
-		"addresses", r.String(), "exception", code)
+	if c.turnedDown == 0 {
+		c.example, c.exception = r, code
+	}
+	c.turnedDown += len(r.items)
 	c.yieldBad(r, exceptionQuality(code), yield)
 }
 
