@@ -99,6 +99,7 @@ func (s *Server) tick(sub *subscription) (more bool) {
 			sub.sent = sub.sent[1:]
 		}
 		if s.manner == Skip {
+			s.counts.Skipped++
 			s.mu.Unlock()
 			return false
 		}

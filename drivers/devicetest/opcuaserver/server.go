@@ -27,6 +27,8 @@ type Options struct {
 	Users map[string]string
 	// MaxItemsPerCall is how many nodes a Read or CreateMonitoredItems may name; 0 for no limit.
 	MaxItemsPerCall int
+	// HideLimits keeps MaxItemsPerCall to itself until somebody goes beyond it.
+	HideLimits bool
 }
 
 // Server is an OPC UA server. All its methods are safe for concurrent use.
@@ -53,6 +55,7 @@ type Server struct {
 // Counts is what a server has seen since it was made.
 type Counts struct {
 	Connections, Sessions, Reads, Publishes, Republishes int
+	Skipped                                              int // messages, see Skip
 }
 
 // New returns a server that does not listen yet.

@@ -72,6 +72,9 @@ func (s *Server) standard(nid *ua.NodeID) ua.DataValue {
 		v = time.Now()
 	case id.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
 		id.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall:
+		if s.opts.HideLimits {
+			return dataValue(nil, ua.StatusBadNodeIDUnknown, time.Time{})
+		}
 		v = uint32(s.opts.MaxItemsPerCall)
 	default:
 		return dataValue(nil, ua.StatusBadNodeIDUnknown, time.Time{})
