@@ -18,15 +18,16 @@ import (
 )
 
 type options struct {
-	seconds float64
-	speed   float64
-	seed    uint64
-	bin     string
-	api     string
-	broker  string
-	keep    string
-	killAt  float64
-	plain   bool
+	seconds   float64
+	speed     float64
+	seed      uint64
+	bin       string
+	api       string
+	mosquitto string
+	runner    string
+	keep      string
+	killAt    float64
+	plain     bool
 }
 
 func main() {
@@ -36,7 +37,8 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "of the crowd")
 	flag.StringVar(&o.bin, "bin", "bin", "folder of the programs (make build)")
 	flag.StringVar(&o.api, "api", "127.0.0.1:8080", "where the page and the API listen; a free port when this one is taken")
-	flag.StringVar(&o.broker, "broker", "", "run over this MQTT broker instead of the embedded one (mqtts://host:port)")
+	flag.StringVar(&o.mosquitto, "mosquitto", "", "run this mosquitto as the broker instead of the embedded one")
+	flag.StringVar(&o.runner, "gateway-runner", "", "run the gateways through this program, such as qemu-arm-static")
 	flag.StringVar(&o.keep, "keep", "", "keep configuration, logs and data in this folder")
 	flag.Float64Var(&o.killAt, "kill-at", 0, "kill the aggregator with SIGKILL after this share of the event (0.5: half-way) and start it again")
 	flag.BoolVar(&o.plain, "plain", false, "print a line now and then instead of a screen")

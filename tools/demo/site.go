@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +39,14 @@ type site struct {
 	cancel     context.CancelFunc
 }
 
+// aroundEvent is how many real seconds a demo spends before the doors open and after the crowd stands still.
+const aroundEvent = 8
+
+// bucket returns the step of history that a simulated minute takes, at least a second.
+func bucket(speed float64) time.Duration {
+	return max(time.Second, time.Duration(float64(time.Minute)/speed).Round(time.Second))
+}
+
 // folder returns where everything is kept, and what removes it.
 func folder(keep string) (string, func(), error) {
 	if keep != "" {
@@ -63,7 +73,8 @@ func openSite(ctx context.Context, dir string, o options) (*site, error) {
 	}
 	so := venuesim.Options{Seed: o.seed, Speed: o.speed}
 	if o.seconds > 0 {
-		so.EventLength = time.Duration(o.seconds * o.speed * float64(time.Second))
+		// What starting, freezing and comparing take is not part of the event.
+		so.EventLength = time.Duration(max(o.seconds-aroundEvent, o.seconds/2) * o.speed * float64(time.Second))
 	}
 	if s.sim, err = venuesim.Start(ctx, so); err != nil {
 		s.close()
@@ -74,7 +85,7 @@ func openSite(ctx context.Context, dir string, o options) (*site, error) {
 		return nil, err
 	}
 	s.files, err = s.sim.WriteConfig(dir, siteconfig.Options{TrustDomain: trustDomain, WorkloadAPI: "unix://" + filepath.Join(dir, "ca", "{name}", "agent.sock"),
-		DataDir: filepath.Join(dir, "data"), BrokerListen: s.broker, Broker: o.broker, APIListen: s.api, MaxLaneRate: venuesim.LaneRate(o.speed)})
+		DataDir: filepath.Join(dir, "data"), Bucket: bucket(o.speed), BrokerListen: s.broker, Broker: s.externalURL(), APIListen: s.api, MaxLaneRate: venuesim.LaneRate(o.speed)})
 	if err != nil {
 		s.close()
 		return nil, err
@@ -94,7 +105,7 @@ func (s *site) openAuthority(ctx context.Context) error {
 	for _, g := range siteconfig.GatewayIDs(2) {
 		ids[string(g)] = identity.ID{TrustDomain: trustDomain, Role: identity.Gateway, Venue: venue, Name: g}
 	}
-	if s.options.broker != "" {
+	if s.options.mosquitto != "" {
 		ids["broker"] = identity.ID{TrustDomain: trustDomain, Role: identity.Broker}
 	}
 	for name, id := range ids {
@@ -137,6 +148,11 @@ func (s *site) startPrograms(ctx context.Context, bin string) error {
 			return fmt.Errorf("%w; run `make build` first", err)
 		}
 	}
+	if s.options.mosquitto != "" {
+		if err := s.startMosquitto(ctx); err != nil {
+			return err
+		}
+	}
 	s.aggregator = s.program("aggregator", filepath.Join(bin, "aggregator"), "run", "--config", s.files.Aggregator)
 	if err := s.aggregator.start(); err != nil {
 		return err
@@ -145,12 +161,33 @@ func (s *site) startPrograms(ctx context.Context, bin string) error {
 		return err
 	}
 	for _, g := range s.files.Gateways {
-		p := s.program(string(g.ID), filepath.Join(bin, "gateway"), "run", "--config", g.Path)
+		command := []string{filepath.Join(bin, "gateway"), "run", "--config", g.Path}
+		if s.options.runner != "" {
+			command = append([]string{s.options.runner}, command...)
+		}
+		p := s.program(string(g.ID), command[0], command[1:]...)
 		if err := p.start(); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.writeEndpoints()
+}
+
+// externalURL returns where the broker is that the aggregator does not embed, "" when it embeds its own.
+func (s *site) externalURL() string {
+	if s.options.mosquitto == "" {
+		return ""
+	}
+	return "mqtts://" + s.broker
+}
+
+// writeEndpoints says in a file where everything listens, for scripts that look on.
+func (s *site) writeEndpoints() error {
+	raw, err := json.MarshalIndent(map[string]string{"api": s.api, "broker": s.broker, "truth": s.sim.URL(), "identities": filepath.Join(s.dir, "ca")}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.dir, "endpoints.json"), append(raw, '\n'), 0o600)
 }
 
 func (s *site) program(name, path string, args ...string) *program {
@@ -190,12 +227,12 @@ func (s *site) restartAggregator(ctx context.Context) error {
 // close ends everything, the programs before what they talk to.
 func (s *site) close() {
 	for _, p := range s.programs {
-		if !strings.HasPrefix(p.name, "aggregator") {
+		if strings.HasPrefix(p.name, "gw-") {
 			p.stop()
 		}
 	}
-	if s.aggregator != nil {
-		s.aggregator.stop()
+	for _, p := range slices.Backward(s.programs) {
+		p.stop() // the aggregator before the broker that it uses
 	}
 	s.cancel()
 	if s.sim != nil {

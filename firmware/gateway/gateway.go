@@ -1,0 +1,274 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/courtside-edge/courtside/firmware/batch"
+	"github.com/courtside-edge/courtside/firmware/config"
+	"github.com/courtside-edge/courtside/firmware/diag"
+	"github.com/courtside-edge/courtside/firmware/filter"
+	"github.com/courtside-edge/courtside/firmware/scan"
+	"github.com/courtside-edge/courtside/firmware/store"
+	"github.com/courtside-edge/courtside/firmware/uplink"
+	"github.com/courtside-edge/courtside/sync/clock"
+	"github.com/courtside-edge/courtside/sync/identity"
+	"github.com/courtside-edge/courtside/sync/mqtt"
+	"github.com/courtside-edge/courtside/sync/segment"
+	"github.com/courtside-edge/courtside/sync/spool"
+	"github.com/courtside-edge/courtside/sync/wire"
+)
+
+// Deps is what the assembly does not make itself.
+type Deps struct {
+	Version string
+	Clock   clock.Clock   // nil for the machine's
+	Log     *slog.Logger  // nil for none
+	Dial    uplink.Dialer // nil for MQTT as configured
+}
+
+// Gateway is a running gateway.
+type Gateway struct {
+	c     *config.Config
+	d     Deps
+	log   *slog.Logger
+	clock clock.Clock
+	since time.Time
+
+	critical, telemetry *segment.Store
+	keeper              *store.Keeper
+	batcher             *batch.Batcher
+	uplink              *uplink.Uplink
+	identity            *identity.Source
+	workers             []*scan.Worker
+	tableHash           string
+	listeners           []net.Listener
+
+	stop context.CancelFunc
+	done chan struct{}
+	once sync.Once
+	err  error
+}
+
+// Start starts the gateway that c describes.
+func Start(ctx context.Context, c *config.Config, d Deps) (*Gateway, error) {
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	g := &Gateway{c: c, d: d, log: d.Log.With("venue", c.Venue, "gateway", c.Gateway), clock: d.Clock, since: time.Now(), done: make(chan struct{})}
+	ctx, g.stop = context.WithCancel(ctx)
+	if err := g.open(ctx); err != nil {
+		g.stop()
+		return nil, errors.Join(err, g.release())
+	}
+	go g.run(ctx)
+	return g, nil
+}
+
+func (g *Gateway) open(ctx context.Context) error {
+	if g.clock == nil {
+		host, err := clock.OpenHost()
+		if err != nil {
+			return err
+		}
+		g.clock = host
+	}
+	if err := os.MkdirAll(g.c.DataDir, 0o750); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	parts, hash, err := wire.EncodeTable(g.c.Table, g.c.Batch.MaxBytes)
+	if err != nil {
+		return fmt.Errorf("encoding the point table: %w", err)
+	}
+	g.tableHash = hash.String()
+	if err := g.openSpool(); err != nil {
+		return err
+	}
+	g.keeper.UseTable(hash, parts)
+	g.batcher, err = batch.New(batch.Options{Venue: g.c.Venue, Gateway: g.c.Gateway, Table: g.c.Table, Hash: hash, Map: g.clock.Map, Trace: newTrace, Sink: g.keeper,
+		Linger: g.c.Batch.Linger, MaxSamples: g.c.Batch.MaxSamples, MaxBytes: g.c.Batch.MaxBytes, Log: g.log})
+	if err != nil {
+		return err
+	}
+	if err := g.openWorkers(); err != nil {
+		return err
+	}
+	if err := g.openUplink(ctx); err != nil {
+		return err
+	}
+	return g.openDiag()
+}
+
+// openSpool opens the stores of both lanes and begins a new epoch.
+func (g *Gateway) openSpool() error {
+	dir := filepath.Join(g.c.DataDir, "spool")
+	var err error
+	if g.critical, err = segment.Open(filepath.Join(dir, "critical"), segment.Options{Log: g.log}); err != nil {
+		return fmt.Errorf("opening the critical store: %w", err)
+	}
+	var spill spool.Store
+	if g.telemetry, err = segment.Open(filepath.Join(dir, "telemetry"), segment.Options{Log: g.log}); err != nil {
+		// A gateway without room for telemetry still counts people; its telemetry stays in RAM.
+		g.log.Error("the telemetry store cannot be opened; telemetry is kept in RAM alone", "err", err)
+	} else {
+		spill = g.telemetry
+	}
+	sp, err := spool.Open(spool.Options{Critical: g.critical, Telemetry: spill, Window: g.c.Spool.Window, SpillAfter: g.c.Spool.SpillAfter,
+		Limit: g.c.Spool.Limit, Limits: wire.Limits{MaxFrameBytes: g.c.Batch.MaxBytes, MaxSamples: g.c.Batch.MaxSamples}, Map: g.clock.Map()})
+	if err != nil {
+		return fmt.Errorf("opening the spool: %w", err)
+	}
+	r := sp.Recovery()
+	g.log.Info("spool opened", "epoch", r.Epoch, "predecessor", r.Predecessor, "unclean", r.Unclean, "corrupt", r.Corrupt)
+	g.keeper = store.New(store.Options{Spool: sp, Mono: g.clock.Mono, Log: g.log})
+	return nil
+}
+
+func (g *Gateway) openWorkers() error {
+	for i := range g.c.Devices {
+		d := &g.c.Devices[i]
+		source, err := d.Prepare(g.clock, g.log)
+		if err != nil {
+			return fmt.Errorf("preparing device %s: %w", d.ID, err)
+		}
+		g.workers = append(g.workers, scan.New(scan.Options{Device: d.ID, Source: source, Classes: d.Classes, Filter: filter.New(g.c.Table, d.Own, g.keeper.Cursors(d.ID)),
+			Batcher: g.batcher, Clock: g.clock, Log: g.log.With("device", d.ID)}))
+	}
+	return nil
+}
+
+func (g *Gateway) openUplink(ctx context.Context) error {
+	o := uplink.Options{Venue: g.c.Venue, Gateway: g.c.Gateway, Dial: g.d.Dial, Spool: g.keeper, Status: g.wireStatus, Log: g.log}
+	if o.Dial == nil {
+		var err error
+		if g.identity, err = openIdentity(ctx, g.c.Identity, g.log); err != nil {
+			return err
+		}
+		o.Dial, o.Identity = g.dial, g.identity
+	}
+	var err error
+	g.uplink, err = uplink.New(o)
+	return err
+}
+
+func openIdentity(ctx context.Context, c config.Identity, log *slog.Logger) (*identity.Source, error) {
+	o := identity.Options{TrustDomain: c.TrustDomain, WorkloadAPI: c.WorkloadAPI, CertFile: c.CertFile, KeyFile: c.KeyFile, BundleFile: c.BundleFile, Log: log}
+	if c.WorkloadAPI != "" {
+		return identity.OpenWorkload(context.WithoutCancel(ctx), o) // it ends with release, after the uplink's farewell
+	}
+	return identity.OpenFiles(o)
+}
+
+// dial opens an MQTT session under the gateway's identity.
+func (g *Gateway) dial(ctx context.Context, o mqtt.Options) (uplink.Session, error) {
+	id, err := g.identity.ID()
+	if err != nil {
+		return nil, err
+	}
+	if id.Role != identity.Gateway || id.Venue != g.c.Venue || id.Name != g.c.Gateway {
+		return nil, fmt.Errorf("the identity is %s, but the configuration is that of gateway %s of venue %s", id, g.c.Gateway, g.c.Venue)
+	}
+	o.URL, o.ClientID = g.c.Uplink.Broker, id.ClientID()
+	o.TLS = g.identity.ClientTLS(identity.Aggregator, identity.Broker)
+	return mqtt.Dial(ctx, o)
+}
+
+// openDiag listens on the socket and, if configured, on TCP.
+func (g *Gateway) openDiag() error {
+	l, err := diag.Listen(g.c.DataDir)
+	if err != nil {
+		g.log.Warn("gwctl will find no gateway", "err", err) // a path too long for a socket, for example
+	} else {
+		g.listeners = append(g.listeners, l)
+	}
+	if g.c.Diag.Listen == "" {
+		return nil
+	}
+	if l, err = net.Listen("tcp", g.c.Diag.Listen); err != nil {
+		return fmt.Errorf("diag.listen: %w", err)
+	}
+	g.listeners = append(g.listeners, l)
+	return nil
+}
+
+// run runs every part, and ends them in the order in which samples flow.
+func (g *Gateway) run(ctx context.Context) {
+	defer close(g.done)
+	background := context.WithoutCancel(ctx)
+	stages := make([]stage, 0, 3)
+	for _, part := range []func(context.Context) error{g.keeper.Run, g.uplink.Run, g.batcher.Run} {
+		stages = append(stages, begin(background, part))
+	}
+	server := &http.Server{Handler: diag.Handler(g.Status, map[string]http.Handler{"/metrics": g.metrics()}), ReadHeaderTimeout: 5 * time.Second}
+	var serving, working sync.WaitGroup
+	for _, l := range g.listeners {
+		serving.Go(func() { _ = server.Serve(l) }) // ends with Close
+	}
+	for _, w := range g.workers {
+		working.Go(func() { _ = w.Run(ctx) }) // always nil
+	}
+	<-ctx.Done()
+	working.Wait()
+	var errs []error
+	for _, s := range []stage{stages[2], stages[1], stages[0]} {
+		errs = append(errs, s.end())
+	}
+	errs = append(errs, server.Close())
+	serving.Wait()
+	g.err = errors.Join(append(errs, g.release())...)
+}
+
+// stage is one running part.
+type stage struct {
+	cancel context.CancelFunc
+	done   chan error
+}
+
+func begin(ctx context.Context, run func(context.Context) error) stage {
+	ctx, cancel := context.WithCancel(ctx)
+	s := stage{cancel, make(chan error, 1)}
+	go func() { s.done <- run(ctx) }()
+	return s
+}
+
+func (s stage) end() error {
+	s.cancel()
+	return <-s.done
+}
+
+// release closes what open opened.
+func (g *Gateway) release() error {
+	var errs []error
+	for _, l := range g.listeners {
+		_ = l.Close() // closed already when the server ran
+	}
+	if g.identity != nil {
+		errs = append(errs, g.identity.Close())
+	}
+	for _, s := range []*segment.Store{g.telemetry, g.critical} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Wait returns when everything has ended, and what went wrong.
+func (g *Gateway) Wait() error {
+	<-g.done
+	return g.err
+}
+
+// Close stops the gateway gracefully and waits. It may be called twice.
+func (g *Gateway) Close() error {
+	g.stop()
+	return g.Wait()
+}
