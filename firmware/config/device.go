@@ -36,7 +36,7 @@ func (l *loader) device(s *settings.Section) {
 	} else if s.Has("driver") {
 		l.faults.Add(s.FaultFix("driver", fmt.Sprintf("no driver is called %q", raw.Driver), settings.OneOf(raw.Driver, known)))
 	}
-	if s.Has("points") && len(raw.Points) == 0 {
+	if s.Len("points") == 0 {
 		l.fault(s, "points", "device %q has no points; list at least one", raw.ID)
 	}
 	e := entries{loader: l, device: &d, classes: make(map[string]int), seen: make(map[point.Name]int)}

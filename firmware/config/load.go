@@ -98,7 +98,7 @@ func check(root *settings.Section, registry drivers.Registry) (*Config, error) {
 	l.faults.Add(root.Decode(&f))
 	l.general(&f)
 	l.classes(root.Sub("scan_classes"))
-	if root.Has("devices") && len(f.Devices) == 0 {
+	if root.Len("devices") == 0 {
 		l.faults.Add(root.Fault("devices", "no device is listed; describe at least one"))
 	}
 	for i := range f.Devices {

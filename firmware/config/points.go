@@ -35,7 +35,7 @@ type pointEntry struct {
 	Deadband   float64          `yaml:"deadband" min:"0"`
 	Occupied   *occupied        `yaml:"occupied"`
 	MaxSilence time.Duration    `yaml:"max_silence" min:"1s" max:"24h"`
-	Bits       uint8            `yaml:"bits"`
+	Bits       int              `yaml:"bits"`
 	MaxRate    float64          `yaml:"max_rate"`
 	Source     settings.Section `yaml:"source"`
 }
@@ -57,21 +57,35 @@ type entries struct {
 // add checks one entry and, when nothing is wrong with it, adds its points to the table and its group to the device.
 func (e *entries) add(s *settings.Section) {
 	before := e.faults.Len()
-	raw := pointEntry{Kind: "generic", Class: "state", Lane: "telemetry", Direction: "none", Scale: 1}
+	raw := pointEntry{Scale: 1}
 	e.faults.Add(s.Decode(&raw))
-	if e.faults.Len() > before {
-		// Texts that were refused stand at their defaults, so that rules about several keys would mislead.
-		e.scan(s, raw.Scan)
-		return
-	}
+	raw.fill(s)
 	class := e.scan(s, raw.Scan)
 	p := raw.point()
-	e.rules(s, &raw, &p)
+	p.Device = e.device.ID
+	if p.Type.Valid() && p.Kind.Valid() && p.Class.Valid() {
+		e.rules(s, &raw, &p) // with a word refused, rules across keys would mislead
+	}
 	name, place, ok := e.templates(s, &raw)
-	if !ok || e.faults.Len() > before {
+	if !ok {
 		return
 	}
-	e.expand(s, name, place, p, drivers.Group{Options: &raw.Source, Class: class})
+	targets := e.expand(s, name, place, p)
+	if e.faults.Len() == before {
+		e.device.Groups = append(e.device.Groups, drivers.Group{Options: &raw.Source, Class: class, Targets: targets})
+	}
+}
+
+// fill sets the words that the entry leaves unsaid. One that was refused stays empty.
+func (r *pointEntry) fill(s *settings.Section) {
+	for key, word := range map[string]struct {
+		at   *string
+		word string
+	}{"kind": {&r.Kind, "generic"}, "class": {&r.Class, "state"}, "lane": {&r.Lane, "telemetry"}, "direction": {&r.Direction, "none"}} {
+		if !s.Has(key) {
+			*word.at = word.word
+		}
+	}
 }
 
 // scan returns the position of the scan class in the device, which gets it on first use.
@@ -130,13 +144,13 @@ func (e *entries) templates(s *settings.Section, raw *pointEntry) (name, place t
 	return name, place, true
 }
 
-// expand adds a point for each combination of the variables.
-func (e *entries) expand(s *settings.Section, name, place template, p point.Point, g drivers.Group) {
+// expand adds a point to the table for each combination of the variables, and returns them.
+func (e *entries) expand(s *settings.Section, name, place template, p point.Point) []drivers.Target {
 	count := name.count(MaxPoints)
 	e.places = append(e.places, s.Place(""))
 	entry := len(e.places) - 1
 	e.config.Table = slices.Grow(e.config.Table, count)
-	g.Targets = make([]drivers.Target, 0, count)
+	targets := make([]drivers.Target, 0, count)
 	o := newOdometer(name.vars)
 	var text []byte
 	var clash overlap
@@ -146,28 +160,28 @@ func (e *entries) expand(s *settings.Section, name, place template, p point.Poin
 		parsed, err := point.ParseName(full)
 		if err != nil {
 			e.fault(s, whichever(s), "%v", err)
-			return
+			return nil
 		}
 		text = place.render(text[:0], o)
 		if err := checkText("place", text, maxPlaceBytes); err != nil {
 			e.fault(s, "place", "%v", err)
-			return
+			return nil
 		}
 		p.Name, p.Place = parsed, string(text)
 		if first, twice := e.seen[parsed]; twice {
 			clash.note(parsed, e.places[first])
 		} else {
 			e.seen[parsed] = entry
-			g.Targets = append(g.Targets, drivers.Target{Index: uint32(len(e.config.Table))})
+			targets = append(targets, drivers.Target{Index: uint32(len(e.config.Table))})
 			e.device.Own = append(e.device.Own, uint32(len(e.config.Table)))
 			e.config.Table = append(e.config.Table, p)
 		}
 		o.next()
 	}
-	e.device.Groups = append(e.device.Groups, g)
 	if clash.count > 0 {
 		e.fault(s, whichever(s), "%s; give each point of the device a name of its own", clash.text())
 	}
+	return targets
 }
 
 // overlap counts the names of an entry that the device already has, so that they make one fault.

@@ -8,7 +8,10 @@ import (
 // point returns the point that the entry describes, without device, name and place. Decode has checked the words.
 func (r *pointEntry) point() point.Point {
 	p := point.Point{Unit: r.Unit, Scale: r.Scale, Offset: r.Offset, Deadband: r.Deadband,
-		MaxSilence: r.MaxSilence, Bits: r.Bits, MaxRate: r.MaxRate}
+		MaxSilence: r.MaxSilence, MaxRate: r.MaxRate}
+	if r.Bits == 16 || r.Bits == 32 || r.Bits == 64 {
+		p.Bits = uint8(r.Bits)
+	}
 	p.Type, _ = point.ParseType(r.Type)
 	p.Kind, _ = point.ParseKind(r.Kind)
 	p.Class, _ = point.ParseClass(r.Class)
@@ -25,7 +28,6 @@ func (r *pointEntry) point() point.Point {
 
 // rules refuses what contradicts itself across keys.
 func (e *entries) rules(s *settings.Section, r *pointEntry, p *point.Point) {
-	p.Device = e.device.ID
 	if s.Has("lane") && r.Lane == "telemetry" && p.IsCritical() {
 		e.fault(s, "lane", "%s cannot be telemetry: its samples are never dropped; remove the line", e.critical(p))
 	}
@@ -93,7 +95,7 @@ func (e *entries) counter(s *settings.Section, p *point.Point) {
 	if p.Type != point.Int {
 		e.fault(s, "type", "a counter is an int, not a %s", p.Type)
 	}
-	if p.Bits != 16 && p.Bits != 32 && p.Bits != 64 {
+	if p.Bits == 0 {
 		e.fault(s, "bits", "a counter needs the width of its register, bits: 16, 32 or 64; a wrap is told from a reset by it")
 	}
 	if !(p.MaxRate > 0) {

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/courtside-edge/courtside/sync/point"
@@ -37,12 +38,14 @@ func (d *decoder) fields(n *node, v reflect.Value, line, column int) {
 		d.faults.Add(err)
 		return
 	}
+	var meant []string // keys that misspelt ones stand for: they are not missing too
 	if n != nil {
 		for i := range n.entries {
 			e := &n.entries[i]
 			at, known := l.byKey[e.key]
 			if !known {
 				d.unknown(e, l)
+				meant = append(meant, Nearest(e.key, l.keys))
 				continue
 			}
 			f := &l.list[at]
@@ -54,7 +57,7 @@ func (d *decoder) fields(n *node, v reflect.Value, line, column int) {
 		if n.find(f.key) != nil {
 			continue
 		}
-		if f.required {
+		if f.required && !slices.Contains(meant, f.key) {
 			d.faults.Add(d.doc.at(line, column, "required key "+quote(f.key)+" is missing", "add it"))
 		}
 		if target := v.FieldByIndex(f.index); target.Type() == sectionType {
@@ -76,15 +79,8 @@ func (d *decoder) value(n *node, v reflect.Value, f *field) {
 	t := v.Type()
 	switch {
 	case t == sectionType:
-		if n.kind != mapping && n.kind != null {
-			d.kindFault(n, f, "a mapping")
-			return
-		}
-		s := Section{doc: d.doc, line: int(n.line), column: int(n.column)}
-		if n.kind == mapping {
-			s.node = n
-		}
-		v.Set(reflect.ValueOf(s))
+		d.section(n, v, f)
+	case n.refused:
 	case t.Kind() == reflect.Pointer:
 		if v.IsNil() {
 			v.Set(reflect.New(t.Elem()))
@@ -103,6 +99,19 @@ func (d *decoder) value(n *node, v reflect.Value, f *field) {
 	default:
 		d.single(n, v, f)
 	}
+}
+
+func (d *decoder) section(n *node, v reflect.Value, f *field) {
+	s := Section{doc: d.doc, line: int(n.line), column: int(n.column), refused: n.refused}
+	switch n.kind {
+	case mapping:
+		s.node = n
+	case null:
+	default:
+		s.refused = true
+		d.kindFault(n, f, "a mapping")
+	}
+	v.Set(reflect.ValueOf(s))
 }
 
 func (d *decoder) structure(n *node, v reflect.Value, f *field) {

@@ -18,11 +18,13 @@ func (k kind) String() string {
 // node is one value of the file. Aliases share the node of their anchor, so the nodes form a graph without cycles.
 type node struct {
 	kind    kind
+	refused bool // already a fault; whoever meets it stays silent
 	quoted  bool // a scalar in quotes or a block text: always a text
 	word    word // what a plain scalar is in YAML's own view
 	line    int32
 	column  int32
 	size    int    // values below and including this one, aliases expanded
+	depth   int    // levels of mappings and lists, aliases expanded
 	text    string // of a scalar
 	entries []entry
 	items   []*node

@@ -48,6 +48,7 @@ func (r *reader) read(n ast.Node, depth int) *node {
 		if known, ok := r.anchors[name]; ok {
 			return known
 		}
+		out.refused = true
 		r.faults.Add(r.doc.fault(out, "no anchor &"+name+" stands before this alias", "set it, or write the value itself"))
 	default:
 		r.scalar(out, n)
@@ -58,12 +59,18 @@ func (r *reader) read(n ast.Node, depth int) *node {
 // grow adds the size of child to parent, and refuses what aliases blow up.
 func (r *reader) grow(parent, child *node) *node {
 	parent.size += child.size
-	if parent.size > r.limits.Values {
-		parent.size = r.limits.Values // saturates: sizes stay small enough to be added
-		if !r.unbounded {
-			r.unbounded = true
-			r.faults.Add(r.doc.fault(parent, fmt.Sprintf("more than %d values once aliases are expanded", r.limits.Values), ""))
-		}
+	parent.depth = max(parent.depth, child.depth+1)
+	what := ""
+	switch l := r.limits; {
+	case parent.size > l.Values:
+		parent.size = l.Values // saturates: sizes stay small enough to be added
+		what = fmt.Sprintf("more than %d values", l.Values)
+	case parent.depth > l.Depth:
+		what = fmt.Sprintf("nested deeper than %d levels", l.Depth)
+	}
+	if what != "" && !r.unbounded {
+		r.unbounded = true
+		r.faults.Add(r.doc.fault(parent, what+" once aliases are expanded", ""))
 	}
 	return child
 }
@@ -84,7 +91,7 @@ func (r *reader) scalar(out *node, n ast.Node) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
 		out.text, out.word = n.GetToken().Value, plainNumber
 	default:
-		out.kind = null
+		out.kind, out.refused = null, true
 		r.faults.Add(r.doc.fault(out, "a "+n.Type().String()+" is not read here", "write a plain value"))
 	}
 }

@@ -91,7 +91,7 @@ func (d *decoder) whole(n *node, v reflect.Value, f *field) {
 	i, err := parseWhole(n.text)
 	if errors.Is(err, strconv.ErrRange) || err == nil && v.OverflowInt(i) {
 		bits := v.Type().Bits()
-		d.wrong(n, f.key+" is "+quote(n.text), fmt.Sprintf("%d to %d is allowed", int64(-1)<<(bits-1), int64(1)<<(bits-1)-1))
+		d.outOfRange(n, f, fmt.Sprintf("%d to %d is allowed", int64(-1)<<(bits-1), int64(1)<<(bits-1)-1))
 		return
 	}
 	if err != nil {
@@ -103,15 +103,19 @@ func (d *decoder) whole(n *node, v reflect.Value, f *field) {
 	}
 }
 
+// outOfRange refuses a number that its type cannot hold; the field's own bounds say more than the type's.
+func (d *decoder) outOfRange(n *node, f *field, fix string) {
+	if bounds := f.allowed(); bounds != "" {
+		fix = bounds
+	}
+	d.wrong(n, f.key+" is "+quote(n.text), fix)
+}
+
 func (d *decoder) unsigned(n *node, v reflect.Value, f *field) {
 	u, err := parseUnsigned(n.text)
 	_, negative := parseWhole(n.text)
 	if errors.Is(err, strconv.ErrRange) || err == nil && v.OverflowUint(u) || err != nil && negative == nil {
-		fix := fmt.Sprintf("0 to %d is allowed", uint64(math.MaxUint64)>>(64-v.Type().Bits()))
-		if bounds := f.allowed(); bounds != "" {
-			fix = bounds
-		}
-		d.wrong(n, f.key+" is "+quote(n.text), fix)
+		d.outOfRange(n, f, fmt.Sprintf("0 to %d is allowed", uint64(math.MaxUint64)>>(64-v.Type().Bits())))
 		return
 	}
 	if err != nil {

@@ -16,14 +16,19 @@ type Section struct {
 	doc          *document
 	node         *node // nil when the mapping is absent
 	line, column int
+	refused      bool // something else than a mapping stood here, which is a fault already
 }
 
 // Decode fills into, a pointer to a struct, and refuses unknown keys. All faults come at once, as an
-// *Error; those of the file's form, such as a key that stands twice, come with the topmost mapping's.
+// *Error; those of the file's form, such as a key that stands twice, come with the topmost mapping's. A section
+// whose place something else than a mapping took is empty and without faults: the decoder of what holds it has said so.
 func (s *Section) Decode(into any) error {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		return fmt.Errorf("decoding a section into %T: a pointer to a struct is wanted", into)
+	}
+	if s.refused {
+		return nil
 	}
 	d := s.decoder()
 	if s.doc != nil && s.node != nil && s.node == s.doc.root {
@@ -66,6 +71,7 @@ func (s *Section) Sub(key string) *Section {
 	if n != nil && n.kind == mapping {
 		sub.node = n
 	}
+	sub.refused = s.refused
 	return sub
 }
 
@@ -73,6 +79,20 @@ func (s *Section) Sub(key string) *Section {
 func (s *Section) Has(key string) bool {
 	n, _ := s.walk(key)
 	return n != nil
+}
+
+// Len returns how many entries the mapping or list of key has, and -1 when it is absent or a single value.
+func (s *Section) Len(key string) int {
+	n, _ := s.walk(key)
+	switch {
+	case n == nil:
+		return -1
+	case n.kind == mapping:
+		return len(n.entries)
+	case n.kind == sequence:
+		return len(n.items)
+	}
+	return -1
 }
 
 // Keys returns the section's own keys in the file's order.
