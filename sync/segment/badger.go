@@ -33,6 +33,9 @@ type db struct {
 	readOnly bool
 }
 
+// segmentSpace is how many bytes a new segment for size bytes of frames takes on disk at most.
+func segmentSpace(size int64) int64 { return size + entryOverhead*maxFrames + memTableBytes }
+
 func badgerOptions(dir string, segmentBytes int64, log *slog.Logger) badger.Options {
 	valueLog := segmentBytes + entryOverhead*maxFrames + (1 << 20)
 	return badger.DefaultOptions(dir).WithLogger(badgerLog{log}).

@@ -16,7 +16,7 @@ import (
 const guardPeriod = time.Second
 
 // closeReserve is what Badger may write when a database is closed: its tables, through a mapping.
-const closeReserve = 4 << 20
+const closeReserve = 1 << 20
 
 // keeper runs a store's background work: it closes the segment that was rotated away, opens the
 // next one ahead, removes those that nobody needs and watches the free space.
@@ -142,35 +142,32 @@ func (s *Store) openNext() (*segment, error) {
 	return g, nil
 }
 
-// roomFor refuses with ErrFull unless rest bytes stay free beside size more. The ballast goes first.
+// roomFor refuses with ErrFull unless rest bytes stay free beside a new segment for size more.
 func (s *Store) roomFor(size, rest int64) error {
-	if s.opts.MinFree < 0 {
-		return nil
-	}
-	need := size + rest
-	free, err := s.freeAtLeast(need)
-	if err != nil {
+	free, err := s.opts.Free(s.dir)
+	if err != nil || s.opts.MinFree < 0 {
 		return err
 	}
-	if free < need {
-		return fmt.Errorf("%w: %s has %d bytes left, a new segment needs %d and %d must stay free", ErrFull, s.dir, free, size, rest)
+	if need := segmentSpace(size) + rest; free < need {
+		return fmt.Errorf("%w: %s has %d bytes left, a new segment needs %d and %d must stay free", ErrFull, s.dir, free, segmentSpace(size), rest)
 	}
 	return nil
 }
 
-// roomToOpen is roomFor for what Open and repairs need: they may use what MinFree keeps from
-// appenders, or a full disk could not be drained after a restart.
+// roomToOpen is roomFor for what Open and repairs need: they may use the ballast, and most of what
+// MinFree keeps from appenders, or a full store could not be drained after a restart.
 func (s *Store) roomToOpen(size int64) error {
-	return s.roomFor(size, min(s.opts.MinFree, closeReserve))
+	rest := min(s.opts.MinFree/4, closeReserve)
+	if _, err := s.freeAtLeast(segmentSpace(size) + rest); err != nil {
+		return err
+	}
+	return s.roomFor(size, rest)
 }
 
 // roomToClose refuses with ErrFull while Badger could run out of space in the middle of closing.
 func (s *Store) roomToClose() error {
-	if s.opts.MinFree < 0 {
-		return nil
-	}
 	free, err := s.freeAtLeast(closeReserve)
-	if err == nil && free < closeReserve {
+	if err == nil && free < closeReserve && s.opts.MinFree >= 0 {
 		err = fmt.Errorf("%w: %s has %d bytes left, closing a segment needs %d", ErrFull, s.dir, free, closeReserve)
 	}
 	return err
@@ -189,13 +186,13 @@ func (s *Store) freeAtLeast(need int64) (int64, error) {
 	return s.opts.Free(s.dir)
 }
 
-// guard drops the ballast when space is short, and lays it again when there is plenty.
+// guard drops the ballast when space is about to end, and lays it again when there is plenty.
 func (s *Store) guard() {
-	if s.opts.Ballast == 0 || s.opts.MinFree < 0 {
+	if s.opts.Ballast == 0 {
 		return
 	}
-	free, err := s.freeAtLeast(s.opts.MinFree)
-	if err == nil && free > s.opts.MinFree+2*s.opts.Ballast {
+	free, err := s.freeAtLeast(closeReserve)
+	if err == nil && free > max(0, s.opts.MinFree)+2*s.opts.Ballast+segmentSpace(s.opts.SegmentBytes) {
 		err = layBallast(s.dir, s.opts.Ballast)
 	}
 	if err != nil {

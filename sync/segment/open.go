@@ -65,9 +65,6 @@ func (s *Store) abandon() error {
 
 // open brings the store to where it can be appended to.
 func (s *Store) open() error {
-	if _, err := s.freeAtLeast(max(0, s.opts.MinFree) + 2*s.opts.SegmentBytes); err != nil {
-		return err
-	}
 	if err := s.openRoot(); err != nil {
 		return err
 	}

@@ -36,7 +36,8 @@ type Options struct {
 	// for DefaultCacheBytes, a negative number for none.
 	CacheBytes int64
 	// MinFree is how many bytes must be free on the file system, beyond the segment's own, for a
-	// new segment to begin; 0 stands for DefaultMinFree, a negative number for no guard.
+	// new segment to begin; 0 stands for DefaultMinFree, a negative number for no guard. Open may
+	// use all but a quarter of it, so that a full store can be drained after a restart: let it be four segments or more.
 	MinFree int64
 	// Ballast is the size in bytes of a file that holds space back while there is plenty, and that
 	// Open and the guard remove when there is not; 0 for none.
