@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
@@ -43,7 +42,7 @@ type monitored struct {
 	last    reading    // the last that was yielded
 	itemID  uint32     // of the monitored item, 0 for none
 	unknown bool       // the node is not there, or its monitored item was refused
-	doubt   time.Time  // since when its value differs from last without a report; zero for not at all
+	doubt   doubt      // its value differs from last without a report
 	healed  bool       // its last value came from a resync instead of a report
 }
 

@@ -2,7 +2,6 @@ package opcua
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -35,6 +34,9 @@ func (s *subscriber) take(ctx context.Context, a channel.Answer, yield func(*dri
 		return fmt.Errorf("a message came for subscription %d, which is not ours", p.Subscription)
 	}
 	sub.heard = time.Now()
+	if p.KeepAlive || !p.More {
+		sub.emptied = a.ID
+	}
 	if sub.next != 0 && p.Sequence != sub.next {
 		if int32(p.Sequence-sub.next) < 0 {
 			if p.KeepAlive {
@@ -116,7 +118,7 @@ func (s *subscriber) deliver(h *heldValues, yield func(*drivers.Block)) {
 			continue
 		}
 		n := &s.nodes[handle]
-		n.healed, n.doubt = false, time.Time{}
+		n.healed, n.doubt = false, doubt{}
 		s.add(n, s.convert(n, &h.values[k]))
 	}
 	s.flush(yield)
@@ -161,92 +163,4 @@ func (s *subscriber) readAll(ctx context.Context, n int, yield func(*drivers.Blo
 		}
 	}
 	return nil
-}
-
-// errDeaf is a subscription that lives and reports nothing.
-var errDeaf = errors.New("values change and the subscription does not report it")
-
-// resync reads all nodes and compares: a value that still differs from the last one reported, after it had time
-// enough to be reported, was missed. Nodes that were unknown are tried again.
-//
-// No clock but our own is asked, and nothing is yielded at first sight: its report may be on the way, and a newer
-// value must not come before an older one, least of all of a counter.
-func (s *subscriber) resync(ctx context.Context, yield func(*drivers.Block)) error {
-	missed, deaf := 0, false
-	for _, sub := range s.subs {
-		for _, r := range s.classes[sub.class].reads {
-			body, err := s.call(ctx, r.request)
-			if err != nil {
-				return fmt.Errorf("resync: %w", err)
-			}
-			s.block.Reset(s.src.device.Clock.Mono())
-			_, err = s.eachRead(body, r, func(n *monitored, v *uabinary.DataValue) {
-				if got := s.convert(n, v); s.wasMissed(sub, n, &got) {
-					missed++
-					deaf = deaf || n.healed
-					n.healed = true
-					s.add(n, got)
-				}
-			})
-			if err != nil {
-				return fmt.Errorf("resync: %w", err)
-			}
-			s.flush(yield)
-		}
-		if err := s.retry(ctx, sub, yield); err != nil {
-			return fmt.Errorf("resync: %w", err)
-		}
-	}
-	if missed > 0 {
-		s.log.Warn("values had changed without a report", "points", missed)
-	}
-	if deaf {
-		return errDeaf
-	}
-	return nil
-}
-
-// wasMissed reports whether a value that was read should have been reported long ago.
-func (s *subscriber) wasMissed(sub *subscription, n *monitored, got *reading) bool {
-	switch {
-	case n.unknown || same(got, &n.last): // one that is back gets a new monitored item, which begins with its value
-		n.doubt = time.Time{}
-		return false
-	case n.doubt.IsZero():
-		n.doubt = time.Now()
-		return false
-	case time.Since(n.doubt) < staleAfter*max(sub.interval, s.o.SamplingInterval):
-		return false
-	}
-	n.doubt = time.Time{}
-	return true
-}
-
-func same(a, b *reading) bool { return a.quality == b.quality && a.bits == b.bits && a.text == b.text }
-
-// retry makes the monitored items anew of nodes that were unknown.
-func (s *subscriber) retry(ctx context.Context, sub *subscription, yield func(*drivers.Block)) error {
-	var (
-		items []int
-		old   []uint32
-	)
-	for i := s.classes[sub.class].from; i < s.classes[sub.class].to; i++ {
-		n := &s.nodes[i]
-		if !n.unknown || n.id == nil {
-			continue
-		}
-		items = append(items, i)
-		if n.itemID != 0 {
-			old = append(old, n.itemID)
-		}
-	}
-	for len(old) > 0 {
-		part := old[:min(len(old), s.chunk)]
-		_, err := timed[*ua.DeleteMonitoredItemsResponse](ctx, s.conn, &ua.DeleteMonitoredItemsRequest{SubscriptionID: sub.id, MonitoredItemIDs: part})
-		if err != nil {
-			return err
-		}
-		old = old[len(part):]
-	}
-	return s.monitor(ctx, sub, items, yield)
 }

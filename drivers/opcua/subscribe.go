@@ -16,7 +16,7 @@ import (
 
 const (
 	staleAfter      = 3    // keep-alives that may be missing before a subscription is dead
-	lifetimeFactor  = 10   // keep-alives that the server waits for us, at least three by the specification
+	minKeepAlives   = 10   // that the server waits for us, at least three by the specification
 	maxNotification = 1000 // values in one message
 	morePublishes   = 1    // PublishRequests beyond one a subscription, so that no message waits for the next request
 )
@@ -28,6 +28,7 @@ type subscriber struct {
 	answers     chan channel.Answer
 	outstanding int // PublishRequests on their way
 	wanted      int
+	lastPublish uint32
 	acks        []*ua.SubscriptionAcknowledgement
 	publication uabinary.Publication
 	held        heldValues
@@ -41,10 +42,14 @@ type subscription struct {
 	interval time.Duration // as the server revised it
 	patience time.Duration // without any message
 	heard    time.Time     // of its last message or keep-alive
+	emptied  uint32        // the last PublishRequest that was answered with all that there was to say
 	next     uint32        // sequence number expected, 0 before the first message
 }
 
-func newSubscriber(c *conn) *subscriber { return &subscriber{conn: c} }
+// newSubscriber has room for the answers of as many PublishRequests as there can be.
+func newSubscriber(c *conn) *subscriber {
+	return &subscriber{conn: c, answers: make(chan channel.Answer, len(c.classes)+morePublishes)}
+}
 
 // errBegun is a second Subscribe on one connection.
 var errBegun = errors.New("this connection has subscribed before; open a new one")
@@ -100,7 +105,7 @@ func (s *subscriber) create(ctx context.Context, n int, yield func(*drivers.Bloc
 	}
 	resp, err := timed[*ua.CreateSubscriptionResponse](ctx, s.conn, &ua.CreateSubscriptionRequest{
 		RequestedPublishingInterval: float64(interval) / float64(time.Millisecond),
-		RequestedLifetimeCount:      lifetimeFactor * s.o.KeepAliveCount,
+		RequestedLifetimeCount:      max(minKeepAlives*s.o.KeepAliveCount, uint32(sessionTimeout/interval)),
 		RequestedMaxKeepAliveCount:  s.o.KeepAliveCount,
 		MaxNotificationsPerPublish:  maxNotification,
 		PublishingEnabled:           true,
@@ -117,18 +122,16 @@ func (s *subscriber) create(ctx context.Context, n int, yield func(*drivers.Bloc
 		return fmt.Errorf("create a subscription: the server's publishing interval is %v ms", resp.RevisedPublishingInterval)
 	}
 	sub.patience = staleAfter * sub.interval * time.Duration(min(max(resp.RevisedMaxKeepAliveCount, 1), maxKeepAlive))
+	sub.heard = time.Now()
 	s.subs = append(s.subs, sub)
+	s.wanted = len(s.subs) + morePublishes
 	var items []int
 	for i := s.classes[n].from; i < s.classes[n].to; i++ {
 		if s.nodes[i].id != nil {
 			items = append(items, i)
 		}
 	}
-	if err := s.monitor(ctx, sub, items, yield); err != nil {
-		return err
-	}
-	sub.heard = time.Now()
-	return nil
+	return s.monitor(ctx, sub, items, yield)
 }
 
 // monitor makes monitored items. One that the server refuses is a bad point and stops nothing.
@@ -146,8 +149,31 @@ func (s *subscriber) monitor(ctx context.Context, sub *subscription, items []int
 			return fmt.Errorf("monitor %d nodes: %w", len(part), err)
 		}
 		items = items[len(part):]
+		if err := s.pump(ctx, yield); err != nil { // a subscription that nobody asks for messages ends
+			return err
+		}
 	}
 	return nil
+}
+
+// pump keeps PublishRequests at the server and takes the answers that are there.
+func (s *subscriber) pump(ctx context.Context, yield func(*drivers.Block)) error {
+	for {
+		for s.outstanding < s.wanted {
+			if err := s.publish(ctx); err != nil {
+				return err
+			}
+		}
+		select {
+		case a := <-s.answers:
+			s.outstanding--
+			if err := s.take(ctx, a, yield); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
 }
 
 func (s *subscriber) monitorSome(ctx context.Context, sub *subscription, items []int, yield func(*drivers.Block)) error {
@@ -197,19 +223,15 @@ func timed[T ua.Response](ctx context.Context, c *conn, req ua.Request) (T, erro
 	return call[T](ctx, c.sess.ch, c.sess.auth, req)
 }
 
-// follow keeps PublishRequests at the server and yields what comes, until something ends it.
+// follow yields what comes, until something ends it.
 func (s *subscriber) follow(ctx context.Context, yield func(*drivers.Block)) error {
-	s.wanted = len(s.subs) + morePublishes
-	s.answers = make(chan channel.Answer, s.wanted)
-	resync := time.NewTicker(s.o.Resync)
+	resync := time.NewTimer(s.o.Resync)
 	defer resync.Stop()
 	watch := time.NewTimer(s.patience())
 	defer watch.Stop()
 	for {
-		for s.outstanding < s.wanted {
-			if err := s.publish(ctx); err != nil {
-				return err
-			}
+		if err := s.pump(ctx, yield); err != nil {
+			return err
 		}
 		select {
 		case a := <-s.answers:
@@ -218,9 +240,11 @@ func (s *subscriber) follow(ctx context.Context, yield func(*drivers.Block)) err
 				return err
 			}
 		case <-resync.C:
-			if err := s.resync(ctx, yield); err != nil {
+			doubtful, err := s.resync(ctx, yield)
+			if err != nil {
 				return err
 			}
+			resync.Reset(s.untilResync(doubtful))
 		case <-watch.C:
 			if err := s.stale(); err != nil {
 				return err
@@ -230,6 +254,19 @@ func (s *subscriber) follow(ctx context.Context, yield func(*drivers.Block)) err
 			return ctx.Err()
 		}
 	}
+}
+
+// untilResync returns when to resync again: soon, if something is in doubt.
+func (s *subscriber) untilResync(doubtful bool) time.Duration {
+	d := s.o.Resync
+	if !doubtful {
+		return d
+	}
+	soon := minResync
+	for _, sub := range s.subs {
+		soon = max(soon, s.settling(sub))
+	}
+	return min(d, soon)
 }
 
 // patience returns how long it is until a subscription may be dead.
@@ -264,9 +301,11 @@ func (s *subscriber) publish(ctx context.Context) error {
 	s.acks = nil
 	send, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	if _, err := s.sess.ch.Send(send, r, s.sess.auth, s.longest(), s.answers); err != nil {
+	id, err := s.sess.ch.Send(send, r, s.sess.auth, s.longest(), s.answers)
+	if err != nil {
 		return fmt.Errorf("ask for messages: %w", err)
 	}
+	s.lastPublish = id
 	s.outstanding++
 	return nil
 }

@@ -23,10 +23,16 @@ const (
 // two returns a server with the nodes a = 1 and b = 2 and a device that has both as points 0 and 1.
 func two(t *testing.T, options string, l *logs) (*opcuaserver.Server, drivers.Device) {
 	t.Helper()
+	return twoKeptAlive(t, 100, options, l)
+}
+
+// twoKeptAlive is two with a keep-alive every count × 20 ms.
+func twoKeptAlive(t *testing.T, count int, options string, l *logs) (*opcuaserver.Server, drivers.Device) {
+	t.Helper()
 	s := startServer(t, opcuaserver.Options{})
 	must(t, s, nodeA, opcuaserver.Int32, 1)
 	must(t, s, nodeB, opcuaserver.Int32, 2)
-	options = "endpoint: " + s.Endpoint() + "\npublish_interval: 20ms\nkeep_alive_count: 5\n" + options
+	options = "endpoint: " + s.Endpoint() + fmt.Sprintf("\npublish_interval: 20ms\nkeep_alive_count: %d\n", count) + options
 	return s, deviceOf(options, l.logger(), single(nodeA, intPoint()), single(nodeB, intPoint()))
 }
 
@@ -106,7 +112,9 @@ func TestStatusChangeEndsSubscribe(t *testing.T) {
 	var l logs
 	s, d := two(t, "", &l)
 	f := follow(t, d, open(t, prepare(t, d)))
-	f.untilBits(0, 1)
+	for range 2 { // read, and reported
+		f.untilBits(1, 2)
+	}
 	s.EndSubscriptions()
 	err := f.end()
 	wantTransient(t, err)
@@ -118,7 +126,7 @@ func TestStatusChangeEndsSubscribe(t *testing.T) {
 // A server whose keep-alives come and whose changes do not: the state that "connected" hides.
 func TestDeafSubscription(t *testing.T) {
 	var l logs
-	s, d := two(t, "resync: 100ms", &l)
+	s, d := twoKeptAlive(t, 25, "resync: 100ms", &l)
 	f := follow(t, d, open(t, prepare(t, d)))
 	f.untilBits(0, 1)
 	f.untilBits(1, 2)
@@ -191,7 +199,7 @@ func TestServerRestart(t *testing.T) {
 
 func TestStalledServerIsNoticed(t *testing.T) {
 	var l logs
-	s, d := two(t, "resync: 1h\ntimeout: 1m", &l) // nothing but the silence can tell
+	s, d := twoKeptAlive(t, 10, "resync: 1h\ntimeout: 1m", &l) // nothing but the silence can tell
 	f := follow(t, d, open(t, prepare(t, d)))
 	for range 2 { // read, and reported
 		f.untilBits(1, 2)

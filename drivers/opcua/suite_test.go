@@ -53,7 +53,7 @@ func (d *device) declare(from, to int) {
 
 // Options gives connecting, which takes several requests, time enough on a busy machine.
 func (d *device) Options(timeout time.Duration) string {
-	return fmt.Sprintf("endpoint: %s\ntimeout: %v\nmode: %s\npublish_interval: 20ms\nkeep_alive_count: 5\n", d.endpoint, max(timeout, 700*time.Millisecond), d.mode)
+	return fmt.Sprintf("endpoint: %s\ntimeout: %v\nmode: %s\npublish_interval: 20ms\nkeep_alive_count: 25\n", d.endpoint, max(timeout, 700*time.Millisecond), d.mode)
 }
 
 func (d *device) Sources() []driverstest.Source {
