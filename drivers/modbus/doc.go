@@ -4,7 +4,16 @@
 // plan: for each scan class the fewest requests that cover its points (Plan prints it). A
 // connection sends a class's requests, up to depth of them outstanding at once, matches the
 // answers by transaction id and turns each into one block of readings. In the steady state
-// a poll allocates nothing, writes once for as many requests as the depth allows, and sets no timer.
+// a poll allocates nothing, writes once for as many requests as the depth allows, and moves a
+// timer once a timeout, not once a request.
+//
+//	options: {address: "192.168.1.10:502", unit: 1, timeout: 500ms, depth: 4, max_registers: 125, max_bits: 2000, max_gap: 8}
+//	options: {address: "192.168.1.11:502", pause: 5ms}                          # a device that needs time between requests
+//	source: {table: holding, address: 0}                                        # uint16, int or bool as the point has it
+//	source: {reference: "40001", type: uint32, word_order: little}              # the manual's 40001 is address 0
+//	source: {table: input, address: 10, type: float32, step: 4}                 # a range: one value every four registers
+//	source: {table: holding, address: 7, type: bit, bit: 3}
+//	source: {table: coil, address: 12}
 //
 // Requests are packed by github.com/goburrow/modbus when the plan is made; its client asks again, now and
 // then, for what a device once refused. Its transports are not used: they lose step after one late answer.

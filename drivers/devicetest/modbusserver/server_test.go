@@ -217,6 +217,11 @@ func TestFaultsOfOrder(t *testing.T) {
 	if got := ids(2); !slices.Equal(got, []uint16{2, 3}) {
 		t.Errorf("with the first dropped, answers come as %v", got)
 	}
+	s.SetFault(modbusserver.First(1, modbusserver.Stray()))
+	c.send(three...)
+	if got := ids(4); !slices.Equal(got, []uint16{0x5501, 1, 2, 3}) {
+		t.Errorf("with a stray before the first, answers come as %x", got)
+	}
 	s.SetFault(modbusserver.First(1, modbusserver.Twice()))
 	c.send(three...)
 	if got := ids(4); !slices.Equal(got, []uint16{1, 1, 2, 3}) {
