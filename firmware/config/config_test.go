@@ -207,6 +207,18 @@ func TestLargeConfiguration(t *testing.T) {
 	}
 }
 
+func TestPointsBeyondTheLimit(t *testing.T) {
+	root, err := settings.Parse("large.yaml", large(8), settings.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = check(root, registry, 5002)
+	var all *settings.Error
+	if !errors.As(err, &all) || len(all.Faults) != 12 { // six devices with two entries each
+		t.Errorf("%v", err)
+	}
+}
+
 // BenchmarkRanges reads 20,800 points: 800 single ones and eight ranges of 2,500.
 func BenchmarkRanges(b *testing.B) {
 	text := large(800)
@@ -247,7 +259,11 @@ func FuzzParse(f *testing.F) {
 		if len(text) > 1<<14 {
 			return
 		}
-		c, err := Parse("fuzz.yaml", text, registry)
+		root, err := settings.Parse("fuzz.yaml", text, settings.Limits{})
+		if err != nil {
+			return
+		}
+		c, err := check(root, registry, 1000)
 		if err != nil {
 			if err.Error() == "" {
 				t.Error("a fault without words")

@@ -80,7 +80,7 @@ func Load(path string, registry drivers.Registry) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return check(root, registry)
+	return check(root, registry, MaxPoints)
 }
 
 // Parse is Load of text, as the content of a file named name.
@@ -89,11 +89,11 @@ func Parse(name string, text []byte, registry drivers.Registry) (*Config, error)
 	if err != nil {
 		return nil, err
 	}
-	return check(root, registry)
+	return check(root, registry, MaxPoints)
 }
 
-func check(root *settings.Section, registry drivers.Registry) (*Config, error) {
-	l := loader{root: root, registry: registry, devices: make(map[point.ID]string)}
+func check(root *settings.Section, registry drivers.Registry, most int) (*Config, error) {
+	l := loader{root: root, registry: registry, most: most, devices: make(map[point.ID]string)}
 	f := defaults()
 	l.faults.Add(root.Decode(&f))
 	l.general(&f)
@@ -118,7 +118,7 @@ type loader struct {
 	config   Config
 	faults   settings.Faults
 	devices  map[point.ID]string // where each was described
-	full     bool                // MaxPoints was passed, and said so
+	most     int                 // how many points there may be
 }
 
 // general checks and takes everything but classes and devices.

@@ -119,8 +119,12 @@ func (e *entries) templates(s *settings.Section, raw *pointEntry) (name, place t
 		e.fault(s, "", "the entry has neither name nor range; add name for a single point, or range for several")
 		return name, place, false
 	}
-	room := MaxPoints - len(e.config.Table)
-	name, err := parseTemplate(text, nil, key == "range", max(room, 1))
+	room := e.most - len(e.config.Table)
+	if room <= 0 {
+		e.fault(s, key, "%v", errTooMany)
+		return name, place, false
+	}
+	name, err := parseTemplate(text, nil, key == "range", room)
 	if err != nil {
 		e.fault(s, key, "%s: %v", key, err)
 		return name, place, false
@@ -134,19 +138,12 @@ func (e *entries) templates(s *settings.Section, raw *pointEntry) (name, place t
 		e.fault(s, "place", "place: %v", err)
 		return name, place, false
 	}
-	if name.count(room) > room {
-		if !e.full {
-			e.full = true
-			e.fault(s, key, "more than %d points in all; divide the devices between gateways", MaxPoints)
-		}
-		return name, place, false
-	}
 	return name, place, true
 }
 
 // expand adds a point to the table for each combination of the variables, and returns them.
 func (e *entries) expand(s *settings.Section, name, place template, p point.Point) []drivers.Target {
-	count := name.count(MaxPoints)
+	count := name.count(e.most)
 	e.places = append(e.places, s.Place(""))
 	entry := len(e.places) - 1
 	e.config.Table = slices.Grow(e.config.Table, count)

@@ -80,7 +80,7 @@ func (t *template) variable(inner string, define bool, most int) (int, error) {
 	case !sets:
 		return 0, fmt.Errorf("variable %s has no values; write {%s:1..30} or {%s:a,b,c}", name, name, name)
 	}
-	values, err := parseValues(spec, most)
+	values, err := parseValues(spec, most/t.count(most))
 	if err != nil {
 		return 0, err
 	}
@@ -97,7 +97,9 @@ func parseValues(spec string, most int) ([]string, error) {
 			if item == "" {
 				return nil, fmt.Errorf("an empty value")
 			}
-			values = append(values, item)
+			if values = append(values, item); len(values) > most {
+				return nil, errTooMany
+			}
 			continue
 		}
 		lo, hi, err := parseEnds(from, to)
@@ -105,7 +107,7 @@ func parseValues(spec string, most int) ([]string, error) {
 			return nil, err
 		}
 		if hi-lo >= most-len(values) {
-			return nil, fmt.Errorf("%s has more values than the %d points that a gateway may have", item, MaxPoints)
+			return nil, errTooMany
 		}
 		width := 0
 		if len(from) > 1 && from[0] == '0' {
@@ -118,6 +120,9 @@ func parseValues(spec string, most int) ([]string, error) {
 	}
 	return values, nil
 }
+
+// errTooMany refuses a range before it is made.
+var errTooMany = fmt.Errorf("more points than the %d that a gateway may have; divide the devices between gateways", MaxPoints)
 
 // parseEnds returns the ends of a range of numbers.
 func parseEnds(from, to string) (lo, hi int, err error) {

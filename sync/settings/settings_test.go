@@ -268,7 +268,7 @@ func TestManyAnchorsAreRefused(t *testing.T) {
 func TestFaultsShowTheirPlace(t *testing.T) {
 	s := parse(t, "devices:\n  - id: a\n    options: {depth: 4, unit: 1}\n  - \"ä\": x\n")
 	for key, want := range map[string]string{
-		"devices.0.options.unit": "gw.yaml:3:31: no\n        options: {depth: 4, unit: 1}\n                                          ^",
+		"devices.0.options.unit": "gw.yaml:3:31: no\n        options: {depth: 4, unit: 1}\n                                  ^",
 		"devices.0.options":      "gw.yaml:3:14: no\n        options: {depth: 4, unit: 1}\n                 ^",
 		"devices.0.other.deeper": "gw.yaml:2:5: no\n      - id: a\n        ^",
 		"devices.1.ä":            "gw.yaml:4:10: no\n      - \"ä\": x\n             ^",
