@@ -41,7 +41,10 @@ func (e Epoch) String() string { return hex.EncodeToString(e[:]) }
 // ParseEpoch returns the epoch that s spells in hexadecimal.
 func ParseEpoch(s string) (Epoch, error) {
 	var e Epoch
-	if n, err := hex.Decode(e[:], []byte(s)); err != nil || n != len(e) || len(s) != 2*len(e) {
+	if len(s) != 2*len(e) { // first: hex.Decode panics when there is more than fits
+		return Epoch{}, fmt.Errorf("%q is not an epoch: 32 hexadecimal digits are wanted", s)
+	}
+	if _, err := hex.Decode(e[:], []byte(s)); err != nil {
 		return Epoch{}, fmt.Errorf("%q is not an epoch: 32 hexadecimal digits are wanted", s)
 	}
 	return e, nil

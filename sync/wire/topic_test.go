@@ -35,7 +35,7 @@ func TestParseTopicRefuses(t *testing.T) {
 		"courtside/1//gw/g/live", "courtside/1/v/gw/g/LIVE", "courtside/1/v/gw/g/table", "courtside/1/v/gw/g/table/" + hash, CloudStatusTopic,
 		"courtside/1/v/gw/g/table/" + hash + "/", "courtside/1/v/gw/g/table/" + hash + "/00", "courtside/1/v/gw/g/table/" + hash + "/-1",
 		"courtside/1/v/gw/g/table/" + hash + "/+1", "courtside/1/v/gw/g/table/" + hash + "/1024", "courtside/1/v/gw/g/table/" + hash + "/1/2",
-		"courtside/1/v/gw/g/table/" + hash[1:] + "/0", "courtside/1/v/gw/g/table/" + strings.ToUpper(hash) + "/0", "courtside/1/v/gw/" + strings.Repeat("g", 32) + "/live",
+		"courtside/1/v/gw/g/table/" + hash[1:] + "/0", "courtside/1/v/gw/g/table/" + hash + "0a/0", "courtside/1/v/gw/g/table/" + strings.Repeat(hash, 100) + "/0", "courtside/1/v/gw/g/table/" + strings.ToUpper(hash) + "/0", "courtside/1/v/gw/" + strings.Repeat("g", 32) + "/live",
 		"courtside/1/v/gw/g/live\x00", StateTopic("v", "gates"),
 	} {
 		if got, err := ParseTopic(s); !errors.Is(err, ErrInvalid) || got != (Topic{}) {
