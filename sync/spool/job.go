@@ -40,22 +40,25 @@ type Job struct {
 	err   error
 }
 
-// Run does the work. It blocks on the disk.
+// Run does the work. It blocks on the disk. Places are released first: a full disk needs them.
 func (j *Job) Run() {
-	if len(j.tx.Records) > 0 || len(j.tx.Set) > 0 {
-		if j.first, j.err = j.store.Append(j.tx); j.err != nil {
-			j.err = fmt.Errorf("storing %d %s batches: %w", len(j.tx.Records), j.lane, j.err)
-			return
-		}
-		if _, j.err = j.store.Sync(); j.err != nil {
-			j.err = fmt.Errorf("syncing %d %s batches: %w", len(j.tx.Records), j.lane, j.err)
-			return
-		}
-	}
-	for _, r := range j.releases {
+	for len(j.releases) > 0 {
+		r := j.releases[0]
 		if err := j.store.Release(r.From, r.To); err != nil {
 			j.err = fmt.Errorf("releasing %s batches: %w", j.lane, err)
+			return
 		}
+		j.releases = j.releases[1:]
+	}
+	if len(j.tx.Records) == 0 && len(j.tx.Set) == 0 {
+		return
+	}
+	if j.first, j.err = j.store.Append(j.tx); j.err != nil {
+		j.err = fmt.Errorf("storing %d %s batches: %w", len(j.tx.Records), j.lane, j.err)
+		return
+	}
+	if _, j.err = j.store.Sync(); j.err != nil {
+		j.err = fmt.Errorf("syncing %d %s batches: %w", len(j.tx.Records), j.lane, j.err)
 	}
 }
 
@@ -90,15 +93,15 @@ func (s *Spool) Next(now int64, which point.Lane) *Job {
 		j.state, j.urgent = l.state, l.urgent
 		l.state, l.urgent = nil, false
 	}
-	if len(j.tx.Set) > 0 || l.release.Len() > lazyReleases || s.closing {
+	if len(j.tx.Records) > 0 || len(j.tx.Set) > 0 || l.release.Len() > lazyReleases || s.closing {
 		for iv := range l.release.All() {
 			j.releases = append(j.releases, iv)
 		}
+		l.release = interval.Set{}
 	}
 	if len(j.tx.Records) == 0 && len(j.tx.Set) == 0 && len(j.releases) == 0 {
 		return nil
 	}
-	l.release = interval.Set{}
 	l.job = j
 	return j
 }
