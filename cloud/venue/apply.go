@@ -131,10 +131,7 @@ func (v *Venue) fold(g *gateway, ep *epoch, lane *laneState, t *table, h wire.He
 	b := &v.batch
 	now := v.o.Now()
 	limit := now.Add(LateBy).UnixNano()
-	clear(v.runs)
-	for i := range b.Runs {
-		v.runs[b.Runs[i].Index] = b.Runs[i].Run
-	}
+	v.runs.set(b.Runs)
 	keys := eventKeys(b)
 	v.mu.Lock()
 	st := stamp{epoch: &ep.id, lane: h.Lane, seq: h.Seq}
@@ -148,7 +145,7 @@ func (v *Venue) fold(g *gateway, ep *epoch, lane *laneState, t *table, h wire.He
 			f.text = b.Texts[s.Bits]
 		}
 		if f.point.Class == point.Counter {
-			f.run = v.runs[s.Index]
+			f.run = v.runs.of(s.Index, s.Time)
 		} else if f.point.Class == point.Event {
 			f.key = keys[uint32(i)]
 		}

@@ -128,7 +128,7 @@ func drawBatch(t *rapid.T, r *venuetest.Rig, id point.BatchID) (wire.Batch, []fl
 	var b wire.Batch
 	var flats []flat
 	var gaps [][2]int64
-	runs := map[uint32]uint64{}
+	runs, reset := map[uint32]uint64{}, map[uint32]bool{}
 	for i := range rapid.IntRange(1, 8).Draw(t, "samples") {
 		index := drawIndex(t, id.Lane)
 		// Few distinct times, so that ties are common; some lie ahead of now.
@@ -142,8 +142,16 @@ func drawBatch(t *rapid.T, r *venuetest.Rig, id point.BatchID) (wire.Batch, []fl
 			if runs[index] == 0 {
 				runs[index] = rapid.Uint64Range(1, 3).Draw(t, "run")
 				b.Runs = append(b.Runs, point.CounterRun{Index: index, Run: runs[index], Bits: 16, Reason: point.RunReset, Start: at(time.Minute)})
+				// Half of the time the counter is reset within the batch: from the fiftieth minute on another run holds.
+				if rapid.Bool().Draw(t, "reset") {
+					b.Runs = append(b.Runs, point.CounterRun{Index: index, Run: runs[index] + 10, Bits: 16, Reason: point.RunReset, Start: at(50 * time.Minute)})
+					reset[index] = true
+				}
 			}
 			s.Bits, f.run = rapid.Uint64Range(0, 500).Draw(t, "total"), runs[index]
+			if reset[index] && s.Time >= at(50*time.Minute) {
+				f.run += 10
+			}
 		case p.Class == point.Event:
 			f.key = [16]byte{byte(rapid.IntRange(1, 6).Draw(t, "key"))}
 			s.Bits = 1

@@ -63,7 +63,7 @@ type Venue struct {
 	o       Options
 	decoder *wire.Decoder
 	batch   wire.Batch // scratch of the applying goroutine
-	runs    map[uint32]uint64
+	runs    runList    // scratch of the applying goroutine
 
 	mu       sync.RWMutex
 	gateways map[point.ID]*gateway
@@ -132,7 +132,7 @@ func New(o Options) (*Venue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("venue %s: %w", o.ID, err)
 	}
-	v := &Venue{o: o, decoder: decoder, runs: map[uint32]uint64{}, gateways: map[point.ID]*gateway{},
+	v := &Venue{o: o, decoder: decoder, gateways: map[point.ID]*gateway{},
 		series: map[seriesKey]*series{}, byPoint: map[pointKey][]*series{}, seatAt: map[string]int{},
 		gates: map[string]*gate{}, panels: map[string]*panel{}, changed: make(chan struct{})}
 	v.count.SetAside = map[string]uint64{}
