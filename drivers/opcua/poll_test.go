@@ -32,7 +32,7 @@ func TestValuesStatusesAndTimes(t *testing.T) {
 		{opcuaserver.UInt16, 65535, point.Point{Type: point.Int}, 0, 65535, ""},
 		{opcuaserver.Int32, -5, point.Point{Type: point.Int}, 0, uint64(minus), ""},
 		{opcuaserver.UInt32, uint32(math.MaxUint32), point.Point{Type: point.Int}, 0, math.MaxUint32, ""},
-		{opcuaserver.Int64, math.MinInt64, point.Point{Type: point.Int}, 0, 1 << 63, ""},
+		{opcuaserver.Int64, int64(math.MinInt64), point.Point{Type: point.Int}, 0, 1 << 63, ""},
 		{opcuaserver.UInt64, uint64(math.MaxInt64), point.Point{Type: point.Int}, 0, math.MaxInt64, ""},
 		{opcuaserver.UInt64, uint64(math.MaxInt64 + 1), point.Point{Type: point.Int}, point.BadOutOfRange, 0, ""},
 		{opcuaserver.Float, 1.5, point.Point{Type: point.Float}, 0, math.Float64bits(1.5), ""},

@@ -46,7 +46,12 @@ func (c *Channel) read() {
 }
 
 // take handles one chunk. An error loses the channel.
-func (r *reader) take(chunk []byte) error {
+func (r *reader) take(chunk []byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // the algorithms are gopcua's, the bytes are a stranger's
+			err = fmt.Errorf("a chunk cannot be read: %v", p)
+		}
+	}()
 	kind := string(chunk[:3])
 	if kind == "ERR" {
 		return serverError(chunk)
@@ -55,10 +60,7 @@ func (r *reader) take(chunk []byte) error {
 		return fmt.Errorf("a chunk of %d bytes is too short", len(chunk))
 	}
 	channel := binary.LittleEndian.Uint32(chunk[8:])
-	var (
-		plain []byte
-		err   error
-	)
+	var plain []byte
 	switch kind {
 	case "MSG":
 		plain, err = r.openMessage(chunk, channel)
