@@ -15,5 +15,6 @@
 //	a subscription is refused                         Subscribe names it
 //	the broker sends a packet that is too large, or   the session ends before memory is allocated for it
 //	one that would break the library
-//	OnMessage is slow                                 64 messages wait, then reading stops and TCP holds the broker
+//	OnMessage is slow                                 64 messages wait, then reading stops and TCP holds the broker; answers to pings are not
+//	                                                  read then either, so that a handler that hangs costs the session
 package mqtt

@@ -22,6 +22,7 @@ type link struct {
 	net.Conn
 	guard        guard
 	writeTimeout time.Duration
+	slots        chan struct{} // one token for each PUBLISH between the library and the socket
 
 	mu     sync.Mutex // one writer
 	ending sync.Once
@@ -65,19 +66,61 @@ func (l *link) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write implements net.Conn.
+// Write implements net.Conn. The library writes each packet with one call.
 func (l *link) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	select {
-	case <-l.ended:
+	if len(b) > 0 && b[0]&0xF0 == publish {
+		defer func() { <-l.slots }()
+	}
+	if l.over() {
 		return 0, errEnded
-	default:
 	}
 	if err := l.Conn.SetWriteDeadline(time.Now().Add(l.writeTimeout)); err != nil {
 		return 0, err
 	}
-	return l.Conn.Write(b)
+	n, err := l.Conn.Write(b)
+	if err != nil { // half a packet may be out: nothing can follow it
+		_ = l.Close()
+	}
+	return n, err
+}
+
+// reserve waits until n more messages may be handed to the library without waiting there: its own wait
+// ends by a timer only, not by the end of the link.
+func (l *link) reserve(ctx context.Context, n int) error {
+	for i := range n {
+		if l.over() {
+			return errEnded
+		}
+		select {
+		case l.slots <- struct{}{}:
+			continue
+		case <-l.ended:
+			return errEnded
+		case <-ctx.Done():
+			l.unreserve(i)
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// over reports whether the link has ended; what was reserved does not matter any more then.
+func (l *link) over() bool {
+	select {
+	case <-l.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// unreserve gives back what was reserved and not handed over.
+func (l *link) unreserve(n int) {
+	for range n {
+		<-l.slots
+	}
 }
 
 // SetDeadline limits the wait for the broker's first answer. Writes have their own limits.
@@ -100,9 +143,7 @@ func (l *link) Close() error {
 func (l *link) finish() {
 	_ = l.Conn.SetWriteDeadline(time.Now().Add(goodbye)) // for a write under way too
 	l.mu.Lock()
-	select {
-	case <-l.ended:
-	default:
+	if !l.over() {
 		_ = l.Conn.SetWriteDeadline(time.Now().Add(goodbye))
 		_, _ = l.Conn.Write([]byte{0xE0, 0}) // best effort: the broker announces the will otherwise
 	}

@@ -15,6 +15,13 @@ import (
 	paho "github.com/eclipse/paho.mqtt.golang"
 )
 
+const (
+	// pipeline is how many messages may be between Publish and the socket.
+	pipeline = 2
+	// handOver is how long the library may wait to take a message that pipeline has room for.
+	handOver = 500 * time.Millisecond
+)
+
 // Session is one connection to a broker. It is safe for concurrent use. Whoever dialled it closes it, also after a loss.
 type Session struct {
 	options Options
@@ -49,7 +56,7 @@ func Dial(ctx context.Context, o Options) (*Session, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.link = &link{Conn: conn, writeTimeout: o.WriteTimeout, ended: make(chan struct{}),
+		s.link = &link{Conn: conn, writeTimeout: o.WriteTimeout, slots: make(chan struct{}, pipeline), ended: make(chan struct{}),
 			guard: guard{maxBytes: o.MaxPacketBytes, filters: &s.filters}}
 		unaborted = context.AfterFunc(ctx, func() { _ = s.link.Close() })
 		return s.link, nil
@@ -89,7 +96,7 @@ func (s *Session) pahoOptions(open func() (net.Conn, error)) *paho.ClientOptions
 		SetKeepAlive(s.options.KeepAlive).
 		SetPingTimeout(max(s.options.KeepAlive/2, time.Second)).
 		SetConnectTimeout(s.options.ConnectTimeout).
-		SetWriteTimeout(s.options.WriteTimeout).
+		SetWriteTimeout(handOver). // only for its channel; the link limits its writes itself
 		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return open() }).
 		SetDefaultPublishHandler(s.enqueue).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { s.end(err) })
@@ -141,8 +148,8 @@ func (s *Session) end(cause error) {
 	close(s.lost)
 }
 
-// Publish sends m. It returns when the connection has taken it, after WriteTimeout at the latest; at most two messages wait
-// behind the one that is being written. done, which may be nil, is called exactly once if and only if Publish returns nil: with nil on
+// Publish sends m. It returns when the connection has taken it, at once when the session ends, after WriteTimeout at the latest; at most
+// one message waits behind the one that is being written. done, which may be nil, is called exactly once if and only if Publish returns nil: with nil on
 // PUBACK (QoS 0: when written), with an error when the session ends before. It is called from a goroutine of the session and must not block.
 func (s *Session) Publish(m Message, done func(error)) error {
 	if err := m.check(); err != nil {
@@ -161,8 +168,8 @@ func (s *Session) Publish(m Message, done func(error)) error {
 	s.work.Add(1) // before Close can wait
 	s.mu.Unlock()
 
-	token := s.client.Publish(m.Topic, m.QoS, m.Retained, m.Payload)
-	if err := failed(token); err != nil {
+	token, err := s.handOver(m)
+	if err != nil {
 		s.inFlight.Add(-1)
 		s.work.Done()
 		return fmt.Errorf("mqtt: publishing to %s: %w", m.Topic, err)
@@ -181,8 +188,32 @@ func (s *Session) Publish(m Message, done func(error)) error {
 	return nil
 }
 
-// failed returns the error of a token that has already ended with one.
-func failed(token paho.Token) error {
+// handOver gives a message to the library. After an error it will not be written, or was so in part at most.
+func (s *Session) handOver(m Message) (paho.Token, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.options.WriteTimeout)
+	defer cancel()
+	if err := s.link.reserve(ctx, 1); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
+	}
+	for {
+		token := s.client.Publish(m.Topic, m.QoS, m.Retained, m.Payload)
+		err := notTaken(token)
+		if err == nil {
+			return token, nil
+		}
+		if s.link.over() { // it may even have been written in part
+			return nil, err
+		}
+		if ctx.Err() == nil && !errors.Is(err, paho.ErrNotConnected) {
+			continue // another packet is being written for long; this one was not taken
+		}
+		s.link.unreserve(1)
+		return nil, err
+	}
+}
+
+// notTaken returns why the library refused a message, or nil when it will write it.
+func notTaken(token paho.Token) error {
 	select {
 	case <-token.Done():
 		return token.Error()
@@ -221,7 +252,11 @@ func (s *Session) Subscribe(ctx context.Context, filters ...string) error {
 		asked[f] = 1
 	}
 	s.filters.Store(int32(len(asked)))
+	if err := s.link.reserve(ctx, pipeline); err != nil { // else a long write could cost the library its patience
+		return fmt.Errorf("mqtt: subscribing: %w", err)
+	}
 	token := s.client.SubscribeMultiple(asked, nil)
+	s.link.unreserve(pipeline)
 	select {
 	case <-token.Done():
 	case <-s.lost:
