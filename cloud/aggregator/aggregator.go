@@ -80,7 +80,7 @@ func (a *Aggregator) open(ctx context.Context) error {
 	if a.identity, err = openIdentity(ctx, a.c.Identity, a.d.Log); err != nil {
 		return err
 	}
-	if a.log, err = log.Open(filepath.Join(a.c.DataDir, "log"), log.Options{SyncInterval: a.c.Sync.Interval, Logger: a.d.Log}); err != nil {
+	if a.log, err = log.Open(filepath.Join(a.c.DataDir, "log"), log.Options{MinSyncInterval: a.c.Sync.Interval, Log: a.d.Log}); err != nil {
 		return fmt.Errorf("opening the log: %w", err)
 	}
 	_, a.target = a.log.Bounds()
@@ -130,7 +130,7 @@ func (a *Aggregator) makeVenues() error {
 
 func (a *Aggregator) logSize() (records, bytes uint64) {
 	first, next := a.log.Bounds()
-	return next - first, uint64(a.log.Stats().BytesLive)
+	return next - first, uint64(a.log.Stats().LiveBytes)
 }
 
 // run starts every part; the group owns them.
