@@ -161,7 +161,7 @@ func (l *lane) flush(ctx context.Context) {
 func (l *lane) encode(ctx context.Context, b *bundle, carries bool) {
 	n := len(b.Samples)
 	for from := 0; from < n || from == 0; {
-		to := min(n, from+l.o.MaxSamples)
+		to := min(n, from+l.fits())
 		to = l.encodePart(ctx, b, from, to, carries)
 		if to >= n {
 			return
@@ -272,6 +272,13 @@ func (l *lane) giveUp(samples uint64, carries bool, cause error) {
 	}
 	l.lost.Add(samples)
 	l.log.Error("a batch was not taken by the spool", "samples", samples, "err", cause)
+}
+
+// fits returns how many samples one frame is expected to hold.
+func (l *lane) fits() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.target
 }
 
 // shrink and adapt keep the number of samples at which a batch closes near what one frame holds.
