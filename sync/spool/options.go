@@ -30,7 +30,7 @@ type Options struct {
 	CriticalLimit int64         // bytes of stored critical batches; 2 GiB. Beyond: ErrBacklogged
 	Retry         time.Duration // how long a store that failed is left alone; 1 s
 
-	Limits wire.Limits        // of frames found at opening; the zero value stands for wire.DefaultLimits
+	Limits wire.Limits        // of frames read back; raised to wire.DefaultLimits, so that what a larger setting stored is not lost
 	Map    clock.Map          // the time map at opening; names the epoch's boot
 	Draw   func() point.Epoch // draws the epoch; crypto/rand
 }
@@ -47,6 +47,10 @@ func (o Options) withDefaults() (Options, error) {
 	def(&o.Window, 16<<20)
 	def(&o.Limit, 8<<30)
 	def(&o.CriticalLimit, 2<<30)
+	lim := wire.DefaultLimits()
+	o.Limits.MaxFrameBytes = max(o.Limits.MaxFrameBytes, lim.MaxFrameBytes)
+	o.Limits.MaxRawBytes = max(o.Limits.MaxRawBytes, lim.MaxRawBytes)
+	o.Limits.MaxSamples = max(o.Limits.MaxSamples, lim.MaxSamples)
 	if o.SpillAfter <= 0 {
 		o.SpillAfter = 500 * time.Millisecond
 	}
