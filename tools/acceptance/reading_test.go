@@ -24,7 +24,7 @@ import (
 func TestWholePath(t *testing.T) {
 	d := startDemo(t, "-seconds", "60", "-speed", "120")
 	subscribe(t, d)
-	d.waitForCrowd(2000)
+	d.waitForCrowd(15500)
 	lookAtPage(t, d)
 	for path, want := range map[string]string{"/readyz": "ready", "/openapi.json": `"openapi":"3.1`, "/v1/venues/dal-001/heatmaps/occupancy": `"layer":"occupancy"`,
 		"/metrics": `arena_metrics_event_rate_total{arena="dal-001"}`} {
@@ -79,10 +79,10 @@ func subscribe(t *testing.T, d *demo) {
 	if out, err := mosquittoSub(d, "dashboard", 2, "courtside/1/dal-001/gw/+/live"); err != nil || !strings.Contains(out, "/live ") {
 		t.Errorf("live batches: %v:\n%s", err, out)
 	}
-	if out, err := mosquittoSub(d, "", 1, "courtside/1/dal-001/state/+"); err == nil {
+	if out, err := mosquittoSub(d, "", 1, "courtside/1/dal-001/state/+"); err == nil || strings.Contains(out, "/state/") {
 		t.Errorf("without an SVID it read:\n%s", out)
 	}
-	if out, err := mosquittoSub(d, "dashboard", 1, "courtside/1/dal-001/gw/gw-north/ack"); err == nil {
+	if out, _ := mosquittoSub(d, "dashboard", 1, "courtside/1/dal-001/gw/gw-north/ack"); strings.Contains(out, "/ack ") || !strings.Contains(out, "denied") && !strings.Contains(out, "Timed out") {
 		t.Errorf("a subscriber read a gateway's acks:\n%s", out)
 	}
 }
@@ -91,8 +91,9 @@ func subscribe(t *testing.T, d *demo) {
 func TestAnotherGatewaysTopicsAreClosed(t *testing.T) {
 	d := startDemo(t, "-speed", "60")
 	for _, topic := range []string{"courtside/1/dal-001/gw/gw-south/live", "courtside/1/dal-001/gw/gw-south/ack", "courtside/1/dal-001/state/+"} {
-		if out, err := mosquittoSub(d, "gw-north", 1, topic); err == nil {
-			t.Errorf("gw-north read %s:\n%s", topic, out)
+		out, _ := mosquittoSub(d, "gw-north", 1, topic) // its exit code is 0 when a subscription is denied
+		if strings.Contains(out, "courtside/1/dal-001/") || !strings.Contains(out, "denied") && !strings.Contains(out, "refused") && !strings.Contains(out, "lost") {
+			t.Errorf("gw-north was not refused %s:\n%s", topic, out)
 		}
 	}
 }

@@ -93,6 +93,13 @@ function row(title, cells, note, off) {
   return r;
 }
 
+// sized makes a bar's part; its width is set through the object model, which the content security policy allows.
+function sized(share) {
+  const i = document.createElement("i");
+  i.style.width = `${share * 100}%`;
+  return i;
+}
+
 function dotted(good, text) {
   const f = document.createDocumentFragment(), d = document.createElement("i");
   d.className = `dot ${good ? "good" : "bad"}`;
@@ -106,8 +113,15 @@ function showGates(a) {
   const sum = (k) => a.gates.reduce((n, g) => n + g[k], 0);
   $("in-rate").textContent = rate(sum("in_per_minute"));
   $("out-rate").textContent = rate(sum("out_per_minute"));
-  $("gates").replaceChildren(...a.gates.map((g) => row(g.name || g.gate, [[number.format(g.in), "up"], [number.format(g.out), "down"]],
-    g.uncertain ? "not all lanes report" : "", g.uncertain)));
+  const most = Math.max(1, ...a.gates.map((g) => g.in + g.out));
+  $("gates").replaceChildren(...a.gates.map((g) => {
+    const r = row(g.name || g.gate, [[number.format(g.in), "up"], [number.format(g.out), "down"]], g.uncertain ? "not all lanes report" : "", g.uncertain);
+    const bar = document.createElement("div");
+    bar.className = "share";
+    for (const v of [g.in, g.out]) bar.append(sized(v / most));
+    r.append(bar);
+    return r;
+  }));
   bowl.setGates(a.gates);
 }
 

@@ -42,7 +42,7 @@ export class Bowl {
     for (const s of [...this.seats, ...this.gateSpots, ...this.panelSpots]) { xs.push(s.x); ys.push(s.y); }
     for (const o of [...this.sections, ...(this.floor ? [this.floor] : [])]) for (const [x, y] of o) { xs.push(x); ys.push(y); }
     const lo = (a) => a.reduce((m, v) => Math.min(m, v), Infinity), hi = (a) => a.reduce((m, v) => Math.max(m, v), -Infinity);
-    const x0 = lo(xs), x1 = hi(xs), y0 = lo(ys), y1 = hi(ys), edge = 16 * dpr;
+    const x0 = lo(xs), x1 = hi(xs), y0 = lo(ys), y1 = hi(ys), edge = 24 * dpr;
     this.dpr = dpr;
     this.scale = Math.min((w - 2 * edge) / (x1 - x0 || 1), (h - 2 * edge) / (y1 - y0 || 1));
     this.ox = w / 2 - this.scale * (x0 + x1) / 2;
