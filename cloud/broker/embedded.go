@@ -10,6 +10,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 
@@ -29,6 +30,8 @@ type Limits struct {
 	MaxRetainedTopics int // of one gateway; more end the connection
 	MaxRetainedBytes  int // of one gateway; more end the connection
 	MaxPendingWrites  int // messages waiting for one reader; more are dropped
+
+	FirstWord time.Duration // for a handshake, and again for the CONNECT; beyond it the connection ends
 }
 
 // DefaultLimits returns limits that no honest client reaches.
@@ -44,6 +47,7 @@ func DefaultLimits() Limits {
 		MaxRetainedTopics: 1024,
 		MaxRetainedBytes:  32 << 20,
 		MaxPendingWrites:  2048,
+		FirstWord:         10 * time.Second,
 	}
 }
 
@@ -58,6 +62,9 @@ func (l *Limits) settle() {
 		if *f.value <= 0 {
 			*f.value = f.def
 		}
+	}
+	if l.FirstWord <= 0 {
+		l.FirstWord = d.FirstWord
 	}
 }
 

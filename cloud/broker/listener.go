@@ -16,9 +16,6 @@ import (
 	"github.com/courtside-edge/courtside/sync/identity"
 )
 
-// firstWord is how long a client may take for its handshake, and again for its CONNECT.
-const firstWord = 10 * time.Second
-
 // acceptPause is how long accepting pauses after an error, such as too many open files.
 const acceptPause = 100 * time.Millisecond
 
@@ -106,7 +103,7 @@ func (l *listener) serve(raw net.Conn, establish listeners.EstablishFn) {
 		l.refuse(c, reasonExpired, "its SVID has expired")
 		c.cut()
 	})
-	_ = c.SetReadDeadline(time.Now().Add(firstWord)) // mochi sets its own after the CONNECT
+	_ = c.SetReadDeadline(time.Now().Add(l.limits.FirstWord)) // mochi sets its own after the CONNECT
 	err = establish(l.ID(), c)
 	expiry.Stop()
 	l.explain(c, err)
@@ -119,7 +116,7 @@ func (l *listener) serve(raw net.Conn, establish listeners.EstablishFn) {
 }
 
 func (l *listener) handshake(raw net.Conn) (*conn, error) {
-	ctx, cancel := context.WithTimeout(l.ctx, firstWord)
+	ctx, cancel := context.WithTimeout(l.ctx, l.limits.FirstWord)
 	defer cancel()
 	t := tls.Server(raw, l.config)
 	if err := t.HandshakeContext(ctx); err != nil {
