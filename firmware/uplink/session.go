@@ -53,10 +53,10 @@ type session struct {
 	err      error                    // why it ended
 }
 
-// connect opens a session and announces the gateway.
-func (u *Uplink) connect(ctx context.Context, updated <-chan struct{}) (*session, error) {
+// connect opens a session and announces the gateway. down says that no ack has come since a link was found down.
+func (u *Uplink) connect(ctx context.Context, updated <-chan struct{}, down bool) (*session, error) {
 	s := &session{u: u, id: newSessionID(), updated: updated, wake: make(chan struct{}, 1), turn: make(chan struct{}, 1),
-		todo: make(chan func(), queued), gone: make(chan struct{}), win: newWindow(u.o.Window, u.o.Jitter), tables: map[point.TableHash]bool{}}
+		todo: make(chan func(), queued), gone: make(chan struct{}), win: newWindow(time.Now(), u.o.Window, down, u.o.Jitter), tables: map[point.TableHash]bool{}}
 	if u.o.Identity != nil {
 		s.expires = u.o.Identity.NotAfter()
 	}
@@ -162,10 +162,10 @@ func (s *session) clearTable(t spool.Table) error {
 
 // run sends until the session ends, and leaves nothing in flight.
 func (s *session) run(ctx context.Context) ending {
+	s.u.state.Store(int32(s.standing()))
 	pump, stop := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	work.Go(func() { s.pump(pump) })
-	s.u.state.Store(int32(Up))
 	end := s.control(ctx)
 	stop()
 	if end == endStop {
@@ -178,6 +178,16 @@ func (s *session) run(ctx context.Context) ending {
 	work.Wait()
 	s.u.o.Spool.FailAll()
 	return end
+}
+
+// standing is the state that the window stands for.
+func (s *session) standing() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.win.down {
+		return Down
+	}
+	return Up
 }
 
 // fail notes why the session cannot go on.

@@ -151,13 +151,14 @@ func New(o Options) (*Uplink, error) {
 func (u *Uplink) Run(ctx context.Context) error {
 	defer u.state.Store(int32(Stopped))
 	pause := backoff{jitter: u.o.Jitter, base: 500 * time.Millisecond, max: 30 * time.Second}
+	down := false // since the last ack
 	for ctx.Err() == nil {
 		u.state.Store(int32(Connecting))
 		var updated <-chan struct{}
 		if u.o.Identity != nil {
 			updated = u.o.Identity.Updated() // asked for before the handshake uses it
 		}
-		s, err := u.connect(ctx, updated)
+		s, err := u.connect(ctx, updated, down)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
@@ -172,6 +173,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 		if s.proved.Load() {
 			pause.reset()
 		}
+		down = s.standing() == Down
 		switch end {
 		case endLost, endDown:
 			u.count.lost.Add(1)

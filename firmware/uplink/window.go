@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	firstWindow  = 256 << 10 // bytes in flight on a new session, before any ack
-	leastWindow  = 16 << 10  // a lone batch may always go, however large
+	firstWindow  = 256 << 10 // bytes in flight after the first ack of a session
+	leastWindow  = 16 << 10  // bytes in flight before it, and the least later; a lone batch may always go, however large
 	growth       = 64 << 10  // bytes that the window grows by for each window acknowledged
 	firstTimeout = 3 * time.Second
 	minTimeout   = time.Second
@@ -39,14 +39,16 @@ type window struct {
 	since      time.Time // of the last ack that counted, or when something went into flight after nothing was
 	halved     time.Time
 
+	heard  bool // an ack has counted
 	down   bool
 	fell   time.Time // when it went down
 	probe  time.Time // when the next probe may go
 	pauses backoff
 }
 
-func newWindow(most int64, jitter func(time.Duration) time.Duration) *window {
-	return &window{size: min(firstWindow, most), most: most, slowStart: most, flights: map[point.BatchID]flight{},
+// newWindow returns the window of a new session. One that follows a session that ended down begins with a probe.
+func newWindow(now time.Time, most int64, down bool, jitter func(time.Duration) time.Duration) *window {
+	return &window{size: min(leastWindow, most), down: down, fell: now, most: most, slowStart: most, flights: map[point.BatchID]flight{},
 		again: map[point.BatchID]bool{}, timeout: firstTimeout, pauses: backoff{jitter: jitter, base: probeBase, max: probeMax}}
 }
 
@@ -92,12 +94,13 @@ func (w *window) acked(now time.Time, ids []point.BatchID) (up bool) {
 		}
 	}
 	w.size = min(w.size, w.most)
-	if !w.down {
+	if !w.down && w.heard {
 		return false
 	}
+	up, w.heard = w.down, true
 	w.down, w.size = false, min(firstWindow, w.most)
 	w.pauses.reset()
-	return true
+	return up
 }
 
 // measure moves the timeout after a round trip (RFC 6298).
@@ -136,7 +139,7 @@ func (w *window) late(now time.Time) (ids []point.BatchID, fell bool) {
 	}
 	if now.Sub(w.halved) >= w.timeout {
 		w.halved = now
-		w.size = max(w.size/2, leastWindow)
+		w.size = min(max(w.size/2, leastWindow), w.most)
 		w.slowStart = w.size
 		w.timeout = min(2*w.timeout, maxTimeout)
 	}
