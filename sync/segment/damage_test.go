@@ -112,10 +112,11 @@ func (d *damaged) check(t *testing.T, what string, spoil func(dir string) error)
 }
 
 func TestAFlippedBitIsFoundAndNamedAndTheRestStays(t *testing.T) {
+	t.Parallel()
 	d := newDamaged(t)
 	files := d.files(t)
 	r := rand.New(rand.NewPCG(5, 6))
-	for round := range envRounds(25) {
+	for round := range envRounds(12) {
 		name := files[r.IntN(len(files))]
 		var at int64
 		what := fmt.Sprintf("round %d: %s", round, name)
@@ -138,12 +139,17 @@ func TestAFlippedBitIsFoundAndNamedAndTheRestStays(t *testing.T) {
 }
 
 func TestATruncatedOrMissingFileLosesNoMoreThanItHeld(t *testing.T) {
+	t.Parallel()
 	d := newDamaged(t)
 	r := rand.New(rand.NewPCG(8, 9))
+	done := map[string]bool{}
 	for _, name := range d.files(t) {
-		if filepath.Base(name) == lockName {
+		// One closed segment stands for all, and one that was not closed.
+		kind := fmt.Sprint(filepath.Base(name), exists(filepath.Join(d.dir, filepath.Dir(name), indexName)))
+		if filepath.Base(name) == lockName || done[kind] {
 			continue
 		}
+		done[kind] = true
 		named, s := d.check(t, "cut "+name, func(dir string) error {
 			path := filepath.Join(dir, name)
 			info, err := os.Stat(path)
@@ -168,6 +174,7 @@ func TestATruncatedOrMissingFileLosesNoMoreThanItHeld(t *testing.T) {
 }
 
 func TestALostSegmentIsNamedAndStaysNamedUntilReleased(t *testing.T) {
+	t.Parallel()
 	d := newDamaged(t)
 	var gone string
 	named, s := d.check(t, "a segment removed", func(dir string) error {
@@ -199,6 +206,7 @@ func TestALostSegmentIsNamedAndStaysNamedUntilReleased(t *testing.T) {
 }
 
 func TestTheIncarnationSurvivesTheLossOfItsFile(t *testing.T) {
+	t.Parallel()
 	d := newDamaged(t)
 	want, err := readIdentity(filepath.Join(d.dir, rootName))
 	if err != nil {
@@ -214,6 +222,7 @@ func TestTheIncarnationSurvivesTheLossOfItsFile(t *testing.T) {
 }
 
 func TestAStoreOfALaterVersionIsSetAsideWhole(t *testing.T) {
+	t.Parallel()
 	d := newDamaged(t)
 	before := d.files(t)
 	path := filepath.Join(d.dir, rootName, identityName)
@@ -238,6 +247,7 @@ func TestAStoreOfALaterVersionIsSetAsideWhole(t *testing.T) {
 }
 
 func TestARuinedSegmentIsSetAsideAndTheirNumberIsBounded(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, dir, small())
 	for range maxAside + 2 {

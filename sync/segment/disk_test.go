@@ -2,12 +2,9 @@ package segment
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // fill appends records of the size until one is refused, and returns how many went in.
@@ -45,6 +42,7 @@ func checkBodies(t *testing.T, s *Store, from, to uint64, size int) {
 }
 
 func TestAFullDiskRefusesWhatItCannotHoldAndForgetsNothing(t *testing.T) {
+	t.Parallel()
 	var free atomic.Int64
 	free.Store(1 << 30)
 	o := small()
@@ -78,6 +76,7 @@ func TestAFullDiskRefusesWhatItCannotHoldAndForgetsNothing(t *testing.T) {
 }
 
 func TestTheBallastGoesWhenSpaceIsShortAndComesBack(t *testing.T) {
+	t.Parallel()
 	var free atomic.Int64
 	free.Store(1 << 30)
 	dir := t.TempDir()
@@ -121,65 +120,8 @@ func TestTheBallastGoesWhenSpaceIsShortAndComesBack(t *testing.T) {
 	}
 }
 
-// TestARealDiskRunsFull needs the right to mount a small file system: what Badger maps must not
-// become a SIGBUS, which no hook can show.
-func TestARealDiskRunsFull(t *testing.T) {
-	disk := t.TempDir()
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=28m"); err != nil {
-		t.Skipf("mounting a small file system: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(disk, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	const size = 10000
-	dir := filepath.Join(disk, "store")
-	o := Options{SegmentBytes: 512 << 10, MinFree: 5 << 20, Ballast: 5 << 20, CacheBytes: -1}
-	s := open(t, dir, o)
-	n := fill(t, s, size)
-	if n < 200 {
-		t.Errorf("%d records went onto a disk of 28 MB", n)
-	}
-	_, next := s.Bounds()
-	mustSync(t, s)
-
-	// Somebody else takes the rest, to the last block.
-	other := filepath.Join(disk, "other")
-	f, err := os.Create(other)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for block := make([]byte, 4096); err == nil; {
-		_, err = f.Write(block)
-	}
-	if !errors.Is(err, unix.ENOSPC) {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	fill(t, s, size)
-	_, next = s.Bounds()
-	checkBodies(t, s, 0, next, size)
-	mustSync(t, s)
-	if err := s.Close(); err != nil && !errors.Is(err, ErrFull) && !errors.Is(err, unix.ENOSPC) {
-		t.Fatal(err)
-	}
-	if err := os.Remove(other); err != nil {
-		t.Fatal(err)
-	}
-	s = open(t, dir, o)
-	checkBodies(t, s, 0, next, size)
-	if err := s.Release(0, next); err != nil {
-		t.Fatal(err)
-	}
-	if again := fill(t, s, size); again < n/2 {
-		t.Errorf("after everything was released %d records went in, at first %d", again, n)
-	}
-}
-
 func TestFillingAndDrainingAHundredTimesLeavesNoMoreThanOnce(t *testing.T) {
+	t.Parallel()
 	o := small()
 	o.manual = true
 	dir := t.TempDir()
@@ -212,6 +154,7 @@ func TestFillingAndDrainingAHundredTimesLeavesNoMoreThanOnce(t *testing.T) {
 }
 
 func TestOpenDatabasesStayFewWhateverTheBacklog(t *testing.T) {
+	t.Parallel()
 	o := small()
 	o.manual, o.CacheBytes = true, -1
 	s := open(t, t.TempDir(), o)

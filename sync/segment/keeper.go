@@ -15,9 +15,6 @@ import (
 // guardPeriod is how often the free space is looked at when nothing else wakes the keeper.
 const guardPeriod = time.Second
 
-// closeReserve is what Badger may write when a database is closed: its tables, through a mapping.
-const closeReserve = 1 << 20
-
 // keeper runs a store's background work: it closes the segment that was rotated away, opens the
 // next one ahead, removes those that nobody needs and watches the free space.
 type keeper struct {
@@ -101,11 +98,14 @@ func (s *Store) prepare() {
 	s.mu.Lock()
 	needed := s.failed == nil && s.spare == nil && (s.wanted || s.active().half(s.opts.SegmentBytes))
 	if needed && s.sealing != nil {
-		// The segment before could not be closed. Were more opened on top of it, nothing would bound them.
-		s.tries++
-		s.spareErr = fmt.Errorf("segment %d must be closed first: %w", s.sealing.id, s.sealErr)
-		s.moved.Broadcast()
-		needed = false
+		// Were more opened on top of one that cannot be closed, nothing would bound them.
+		if needed = false; s.sealErr != nil {
+			s.tries++
+			s.spareErr = fmt.Errorf("segment %d must be closed first: %w", s.sealing.id, s.sealErr)
+			s.moved.Broadcast()
+		} else {
+			s.keeper.kick() // rotated away since seal looked
+		}
 	}
 	s.mu.Unlock()
 	if !needed {
@@ -140,64 +140,6 @@ func (s *Store) openNext() (*segment, error) {
 	}
 	s.opts.barrier()
 	return g, nil
-}
-
-// roomFor refuses with ErrFull unless rest bytes stay free beside a new segment for size more.
-func (s *Store) roomFor(size, rest int64) error {
-	free, err := s.opts.Free(s.dir)
-	if err != nil || s.opts.MinFree < 0 {
-		return err
-	}
-	if need := segmentSpace(size) + rest; free < need {
-		return fmt.Errorf("%w: %s has %d bytes left, a new segment needs %d and %d must stay free", ErrFull, s.dir, free, segmentSpace(size), rest)
-	}
-	return nil
-}
-
-// roomToOpen is roomFor for what Open and repairs need: they may use the ballast, and most of what
-// MinFree keeps from appenders, or a full store could not be drained after a restart.
-func (s *Store) roomToOpen(size int64) error {
-	rest := min(s.opts.MinFree/4, closeReserve)
-	if _, err := s.freeAtLeast(segmentSpace(size) + rest); err != nil {
-		return err
-	}
-	return s.roomFor(size, rest)
-}
-
-// roomToClose refuses with ErrFull while Badger could run out of space in the middle of closing.
-func (s *Store) roomToClose() error {
-	free, err := s.freeAtLeast(closeReserve)
-	if err == nil && free < closeReserve && s.opts.MinFree >= 0 {
-		err = fmt.Errorf("%w: %s has %d bytes left, closing a segment needs %d", ErrFull, s.dir, free, closeReserve)
-	}
-	return err
-}
-
-// freeAtLeast returns the free bytes, having dropped the ballast if they are fewer than need.
-func (s *Store) freeAtLeast(need int64) (int64, error) {
-	free, err := s.opts.Free(s.dir)
-	if err != nil || free >= need {
-		return free, err
-	}
-	if dropped, err := dropBallast(s.dir); err != nil || !dropped {
-		return free, err
-	}
-	s.opts.Log.Warn("space is short: the ballast was removed", "dir", s.dir, "free", free)
-	return s.opts.Free(s.dir)
-}
-
-// guard drops the ballast when space is about to end, and lays it again when there is plenty.
-func (s *Store) guard() {
-	if s.opts.Ballast == 0 {
-		return
-	}
-	free, err := s.freeAtLeast(closeReserve)
-	if err == nil && free > max(0, s.opts.MinFree)+2*s.opts.Ballast+segmentSpace(s.opts.SegmentBytes) {
-		err = layBallast(s.dir, s.opts.Ballast)
-	}
-	if err != nil {
-		s.opts.Log.Warn("the ballast could not be kept", "dir", s.dir, "err", err)
-	}
 }
 
 // remove takes segments out of the store and deletes them: under another name first, so that a

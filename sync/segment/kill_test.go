@@ -52,6 +52,7 @@ func holdRole(args []string) error {
 }
 
 func TestAKilledProcessLosesNothingThatWasSynced(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(1, 2))
 	for round := range envRounds(4) {
@@ -118,6 +119,7 @@ func checkKilled(t *testing.T, dir string, synced uint64) {
 }
 
 func TestASecondProcessIsRefusedWithTheFirstOnesPID(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := faulttest.Start(t, "hold", dir)
 	if line, err := p.Line(); err != nil || line != "open" {

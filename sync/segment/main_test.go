@@ -21,7 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", strconv.Itoa(envRounds(8))); err != nil {
+	if err := flag.Set("rapid.checks", strconv.Itoa(envRounds(5))); err != nil {
 		panic(err)
 	}
 	code := faulttest.Main(m, map[string]faulttest.Role{"append": appendRole, "hold": holdRole})

@@ -124,6 +124,7 @@ func (m *machine) crash(*rapid.T) {
 }
 
 func TestAStoreIsAListASetAndAMap(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &machine{t: rt, base: t.TempDir(), model: newSlow()}
 		m.dir = filepath.Join(m.base, "0")

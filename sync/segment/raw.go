@@ -19,8 +19,8 @@ const (
 // scanRaw finds the frames in the value logs of the segment in dir without Badger's help and calls
 // fn with each, in the order of the file; a frame is valid during the call only. Whatever lies
 // between two frames is skipped: Badger's own headers, and what a fault left. A nil mark accepts
-// frames of any store. It returns how many bytes other than zero it had to pass over without any
-// frame being found at all, so that an empty segment can be told from a ruined one.
+// frames of any store. It returns how many it found, and whether the files hold anything at all, so
+// that an unused segment can be told from a ruined one.
 //
 // Badger itself is not asked because opening an uncleanly closed database for writing cuts its
 // value log at the first entry that is not as written, whatever comes behind it.

@@ -146,11 +146,11 @@ func (s *Store) Stats() Stats {
 	}
 	s.reading.Unlock()
 	s.mu.RLock()
-	defer s.mu.RUnlock()
 	st := Stats{
 		Segments: len(s.segments), Appends: s.appends, Syncs: s.syncs, WrittenBytes: s.written, CorruptReads: s.corrupt,
 		OpenDBs: open,
 	}
+	var measure []string
 	for _, g := range s.segments {
 		held := uint64(0)
 		for i := range s.state.released.Missing(g.interval()) {
@@ -163,20 +163,19 @@ func (s *Store) Stats() Stats {
 		if g.db != nil {
 			st.OpenDBs++
 		}
-		st.DiskBytes += g.allocated()
+		if st.DiskBytes += g.disk; g.disk == 0 {
+			measure = append(measure, g.dir)
+		}
 	}
 	if s.spare != nil {
 		st.OpenDBs++
-		st.DiskBytes += s.spare.allocated()
+		measure = append(measure, s.spare.dir)
+	}
+	s.mu.RUnlock()
+	for _, dir := range measure {
+		st.DiskBytes += diskBytes(dir)
 	}
 	return st
-}
-
-func (g *segment) allocated() int64 {
-	if g.indexed && g.disk > 0 {
-		return g.disk
-	}
-	return diskBytes(g.dir)
 }
 
 // fail makes err final, and returns what callers get from now on.

@@ -16,6 +16,7 @@ import (
 )
 
 func TestRecordsOfOneMebibyteWork(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, dir, Options{MinFree: -1})
 	for i := range 12 {
@@ -29,6 +30,7 @@ func TestRecordsOfOneMebibyteWork(t *testing.T) {
 }
 
 func TestATransactionOfManyRecordsIsOne(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, dir, Options{MinFree: -1})
 	records := make([][]byte, MaxTxRecords)
@@ -48,6 +50,7 @@ func TestATransactionOfManyRecordsIsOne(t *testing.T) {
 }
 
 func TestWhatIsTooLargeIsRefusedWhole(t *testing.T) {
+	t.Parallel()
 	s := open(t, t.TempDir(), small())
 	mustAppend(t, s, []byte("before"))
 	for what, tx := range map[string]Tx{
@@ -70,6 +73,7 @@ func TestWhatIsTooLargeIsRefusedWhole(t *testing.T) {
 }
 
 func TestTheSmallStateMayBeFilledAndReplacedForEver(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, dir, small())
 	value := func(i int) []byte { return body(uint64(i), 1000) }
@@ -94,6 +98,7 @@ func TestTheSmallStateMayBeFilledAndReplacedForEver(t *testing.T) {
 }
 
 func TestOptionsOutOfRangeAreRefused(t *testing.T) {
+	t.Parallel()
 	for _, o := range []Options{{SegmentBytes: 1}, {SegmentBytes: MaxSegmentBytes + 1}, {Ballast: -1}} {
 		if s, err := Open(t.TempDir(), o); err == nil {
 			t.Errorf("Open(%+v) succeeded", o)
@@ -103,6 +108,7 @@ func TestOptionsOutOfRangeAreRefused(t *testing.T) {
 }
 
 func TestAPlaceThatCannotBeWrittenIsNamed(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -113,6 +119,7 @@ func TestAPlaceThatCannotBeWrittenIsNamed(t *testing.T) {
 }
 
 func TestAClosedStoreSaysSo(t *testing.T) {
+	t.Parallel()
 	s := open(t, t.TempDir(), small())
 	mustAppend(t, s, []byte("one"))
 	mustClose(t, s)
@@ -132,6 +139,7 @@ func TestAClosedStoreSaysSo(t *testing.T) {
 }
 
 func TestReleaseBeyondTheNewestIsRefused(t *testing.T) {
+	t.Parallel()
 	s := open(t, t.TempDir(), small())
 	mustAppend(t, s, []byte("one"))
 	for _, i := range []interval.Interval{{From: 0, To: 2}, {From: 1, To: 0}} {
@@ -142,6 +150,7 @@ func TestReleaseBeyondTheNewestIsRefused(t *testing.T) {
 }
 
 func TestAWriteErrorIsFinal(t *testing.T) {
+	t.Parallel()
 	o := small()
 	o.manual = true
 	s, err := Open(t.TempDir(), o)
@@ -171,6 +180,7 @@ func TestAWriteErrorIsFinal(t *testing.T) {
 }
 
 func TestCallersOfSyncShareRounds(t *testing.T) {
+	t.Parallel()
 	s := open(t, t.TempDir(), small())
 	before := s.Stats().Syncs
 	s.syncing.Lock() // a round that takes its time
@@ -202,6 +212,7 @@ func TestCallersOfSyncShareRounds(t *testing.T) {
 
 // TestTheMemtableNeverFillsBeforeTheSegment guards what Sync rests on: see maxFrames.
 func TestTheMemtableNeverFillsBeforeTheSegment(t *testing.T) {
+	t.Parallel()
 	o := Options{MinFree: -1, manual: true}
 	s := open(t, t.TempDir(), o)
 	s.mu.RLock()
@@ -226,7 +237,10 @@ func TestTheMemtableNeverFillsBeforeTheSegment(t *testing.T) {
 }
 
 func TestEverybodyAtOnce(t *testing.T) {
-	s := open(t, t.TempDir(), small())
+	t.Parallel()
+	o := small()
+	o.CacheBytes = -1 // each read asks a database, also one that is being closed
+	s := open(t, t.TempDir(), o)
 	const writers, each = 4, 60
 	var wg sync.WaitGroup
 	for w := range writers {
@@ -277,6 +291,9 @@ func TestEverybodyAtOnce(t *testing.T) {
 	wg.Wait()
 	close(stop)
 	readers.Wait()
+	if rec := s.Stats().CorruptReads; rec != 0 {
+		t.Errorf("%d reads failed", rec)
+	}
 	if _, next := s.Bounds(); next != writers*each {
 		t.Errorf("next is %d, want %d", next, writers*each)
 	}
@@ -288,6 +305,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 }
 
 func TestAStartOpensTheNewestSegmentsOnly(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, dir, small())
 	for i := range 200 {

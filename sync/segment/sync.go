@@ -74,6 +74,9 @@ func (s *Store) syncRound() error {
 // closeSegment closes a segment that nothing is appended to any more. Only one whose every frame is
 // durable gets an index; any other is read frame by frame when the store is opened again.
 func (s *Store) closeSegment(g *segment, durable bool) error {
+	// Whoever finds the database closed waits here until the segment can be read as a closed one.
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	if err := s.roomToClose(); err != nil {
 		return fmt.Errorf("closing segment %d: %w", g.id, err)
 	}
