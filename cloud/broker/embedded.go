@@ -184,7 +184,12 @@ func (e *Embedded) Publish(topic string, payload []byte, qos byte, retained bool
 // Run implements Broker. It may be called once.
 func (e *Embedded) Run(ctx context.Context) error {
 	if !e.running.CompareAndSwap(false, true) {
-		return errors.New("broker: Run was called before")
+		select {
+		case <-e.closing:
+			return nil
+		default:
+			return errors.New("broker: Run was called before")
+		}
 	}
 	defer close(e.done)
 	if e.options.Birth != nil {

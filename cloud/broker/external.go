@@ -82,7 +82,12 @@ func filters() []string {
 // Run implements Broker. It may be called once.
 func (e *External) Run(ctx context.Context) error {
 	if !e.running.CompareAndSwap(false, true) {
-		return errors.New("broker: Run was called before")
+		select {
+		case <-e.closing:
+			return nil
+		default:
+			return errors.New("broker: Run was called before")
+		}
 	}
 	defer close(e.done)
 	ctx, cancel := context.WithCancel(ctx)

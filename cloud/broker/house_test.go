@@ -83,6 +83,7 @@ func build(t *testing.T, change func(*broker.EmbeddedOptions)) *house {
 			t.Error(err)
 		}
 	})
+	eventually(t, "the broker's start", func() bool { return b.Stats().Up })
 	return h
 }
 
