@@ -46,6 +46,9 @@ type Device struct {
 	Groups  []Group
 	Clock   interface{ Mono() int64 } // stamps readings
 	Log     *slog.Logger              // carries venue, gateway and device
+	// Cursor returns how far a point's source is durably read, as the driver put it into Block.Cursors; nil stands for
+	// nothing at all. It is safe for concurrent use, and called by Open and after, never by Prepare.
+	Cursor func(point.Name) ([]byte, bool)
 }
 
 // Driver is one device protocol. It is stateless and safe for concurrent use.
@@ -84,7 +87,8 @@ type Subscriber interface {
 type Acknowledger interface {
 	Conn
 	// Acknowledge tells the device that everything up to cursor is durable. It is called by the
-	// goroutine that owns the connection.
+	// goroutine that owns the connection, with the newest cursor of each point; those of counters, which the filter makes,
+	// come too and are to be passed over.
 	Acknowledge(ctx context.Context, cursor point.Cursor) error
 }
 
@@ -95,6 +99,8 @@ type Reading struct {
 	Bits    uint64 // as point.Sample.Bits: the raw value for Int, the register for a counter
 }
 
+// A reading of an event point with quality point.GoodNoData says that its source was read and held nothing new.
+
 // Block is what one answer of a device brought, stamped once.
 type Block struct {
 	Time     int64 // monotonic ns at which the answer arrived
@@ -102,11 +108,39 @@ type Block struct {
 	Texts    []string // what Bits of Text readings index; empty for others
 	// DeviceTimes holds the device's own times (Unix ns; 0 for none), one a reading; nil when it gives none.
 	DeviceTimes []int64
+	// Events tells what makes readings of event points unique, by ascending Position. A driver that reads a log of events gives
+	// one for each; a reading without one stands for an occurrence that is told by its point, time and value.
+	Events []Event
+	Gaps   []Gap // what the device lost before it could be read
+	// Cursors says how far event sources are read with this block. They commit with it, come back through Device.Cursor after a
+	// start, and go to Acknowledge once durable. Their bytes must not be written again.
+	Cursors []point.Cursor
+}
+
+// Event is what makes one occurrence unique within its device, whoever reads it and however often.
+type Event struct {
+	Position   uint32 // of its reading in Block.Readings
+	Generation uint64 // of the device's log: another one numbers its events anew
+	ID         uint64 // as the device numbers it
+	Time       uint64 // as the device tells it, in whatever unit; 0 for none
+	Direction  uint64 // as the device tells it; 0 for none
+	Ticket     []byte // what may leave the gateway of it: a keyed hash unless configured otherwise; empty for none
+	// From and At are monotonic ns: not before the last good exchange, and when it occurred by the device's own clock; 0 when not known.
+	From, At int64
+}
+
+// Gap is a loss that the device declares or the driver found out.
+type Gap struct {
+	Index       uint32 // the point
+	First, Last int64  // monotonic ns: between these it happened; First 0 when not known
+	Count       uint64 // events lost; 0 when not known
+	Reason      point.GapReason
 }
 
 // Reset empties b and keeps its memory.
 func (b *Block) Reset(mono int64) {
 	b.Time, b.Readings, b.Texts, b.DeviceTimes = mono, b.Readings[:0], b.Texts[:0], b.DeviceTimes[:0]
+	b.Events, b.Gaps, b.Cursors = b.Events[:0], b.Gaps[:0], b.Cursors[:0]
 }
 
 // Registry is the drivers that a gateway has, by the name that configuration uses. It is a value:

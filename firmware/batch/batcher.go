@@ -103,7 +103,7 @@ func New(o Options) (*Batcher, error) {
 // lane only); it must not block. Add waits while a full batch is being encoded, and on the critical
 // lane while the spool is backlogged. After Run has ended nothing is taken any more.
 func (b *Batcher) Add(which point.Lane, r *filter.Report, durable func()) {
-	if r.Empty() && (r == nil || len(r.Cursors) == 0) {
+	if r.Empty() {
 		return
 	}
 	b.lane(which).add(r, durable)

@@ -11,10 +11,17 @@
 //	a change between occupied and free                   numeric seats, whatever the deadband
 //	a text that differs                                  text points
 //	a total that advanced, a new run                     counters
-//	every reading that is not bad                        events
+//	every reading that is not bad                        events; one without data only after bad ones, or as the first
 //	anything silent for MaxSilence                       all but events
 //
 // The value of a bad reading says nothing: while a point is bad in the same way, nothing of it passes but MaxSilence.
+//
+// # Events
+//
+// The key of an event that the device itself numbers is a truncated SHA-256 over device, point, generation, id, device time, direction and
+// ticket hash: whoever reads it, however often, makes the same key. Of other events it covers device, point, source time and value, and which
+// one of several alike it is. An event is dated by the device's clock, clamped between the last good exchange and the present one.
+// What a device lost becomes a gap of its point; cursors of event sources pass through into the critical report.
 //
 // # Counters
 //

@@ -27,6 +27,7 @@ type Filter struct {
 	reduced             point.Reduced
 	stats               Stats
 	scratch             []byte
+	event               int // position in the present block's Events
 }
 
 // Stats counts what should not happen.
@@ -142,6 +143,7 @@ func (f *Filter) Stats() Stats { return f.stats }
 // The reports are valid until the next call.
 func (f *Filter) Apply(b *drivers.Block, now clock.Map) (telemetry, critical *Report) {
 	f.begin()
+	f.event = 0
 	for i := range b.Readings {
 		r := &b.Readings[i]
 		k := r.Index - f.base
@@ -162,7 +164,22 @@ func (f *Filter) Apply(b *drivers.Block, now clock.Map) (telemetry, critical *Re
 		}
 		f.look(k, b, i, now)
 	}
+	if len(b.Gaps) > 0 || len(b.Cursors) > 0 {
+		f.losses(b, now)
+	}
 	return f.end()
+}
+
+// position returns the place in cells of the point at a table index, if it is the device's own.
+func (f *Filter) position(index uint32) (uint32, bool) {
+	k := index - f.base
+	if f.dense != nil {
+		if k >= uint32(len(f.dense)) {
+			return 0, false
+		}
+		k = f.dense[k] - 1
+	}
+	return k, k < uint32(len(f.cells))
 }
 
 // look decides about one reading that may be news.
@@ -177,7 +194,7 @@ func (f *Filter) look(k uint32, b *drivers.Block, i int, now clock.Map) {
 		f.count(k, v, now)
 		return
 	case event:
-		if f.table[s.index].Type == point.Text && !v.setText(b.Texts) {
+		if f.table[s.index].Type == point.Text && v.quality != point.GoodNoData && !v.setText(b.Texts) {
 			v.quality = point.BadDataEncodingInvalid
 		}
 		f.occur(k, v, b, i, now)

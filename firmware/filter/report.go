@@ -11,12 +11,12 @@ type Report struct {
 	Runs        []point.CounterRun // of each counter point that Samples names; a sample belongs to the last one of its point with Start ≤ Time
 	Events      []point.EventKey   // Position counts in Samples
 	Gaps        []point.Gap
-	Cursors     []point.Cursor // how far each counter in Samples was read; commits with them
+	Cursors     []point.Cursor // how far each counter in Samples, and each event source, was read; commits with them
 }
 
 // Empty reports whether r holds nothing; a nil Report is empty.
 func (r *Report) Empty() bool {
-	return r == nil || len(r.Samples) == 0 && len(r.Gaps) == 0
+	return r == nil || len(r.Samples) == 0 && len(r.Gaps) == 0 && len(r.Cursors) == 0
 }
 
 func (r *Report) reset() {

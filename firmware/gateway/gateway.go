@@ -135,6 +135,7 @@ func (g *Gateway) openSpool() error {
 func (g *Gateway) openWorkers() error {
 	for i := range g.c.Devices {
 		d := &g.c.Devices[i]
+		d.Cursor = g.keeper.Cursors(d.ID)
 		source, err := d.Prepare(g.clock, g.log)
 		if err != nil {
 			return fmt.Errorf("preparing device %s: %w", d.ID, err)

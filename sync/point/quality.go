@@ -9,6 +9,7 @@ type Quality uint32
 // The qualities that Courtside itself gives.
 const (
 	Good                       Quality = 0x00000000
+	GoodNoData                 Quality = 0x00A50000 // of an event point: its source is in order, nothing occurred; no occurrence itself
 	Uncertain                  Quality = 0x40000000
 	UncertainLastUsable        Quality = 0x40900000
 	UncertainSensorNotAccurate Quality = 0x40930000
@@ -37,6 +38,8 @@ func (q Quality) String() string {
 	switch q {
 	case Good:
 		return "good"
+	case GoodNoData:
+		return "good: no data"
 	case Uncertain:
 		return "uncertain"
 	case UncertainLastUsable:

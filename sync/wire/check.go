@@ -115,7 +115,7 @@ func checkClasses(kinds []uint8, counts bitset, seen uint8, b *Batch) error {
 		case k&eventPoint == 0:
 		case hasKey:
 			keys++
-		case !s.Quality.IsBad():
+		case !s.Quality.IsBad() && s.Quality != point.GoodNoData:
 			return fmt.Errorf("%w: sample %d is of event point %d and has no key", ErrInvalid, i, s.Index)
 		}
 	}
