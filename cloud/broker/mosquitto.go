@@ -18,7 +18,7 @@ const mosquittoHead = `# Access list of Courtside for mosquitto 2. A user is the
 #   per_listener_settings false
 #   allow_anonymous false
 #   acl_file /etc/mosquitto/courtside.acl
-#   message_size_limit 1052672
+#   max_packet_size 1052672
 #   max_keepalive 300
 #   listener 8883
 #   protocol mqtt
@@ -100,7 +100,7 @@ func mosquittoRules(id identity.ID) ([]string, error) {
 func channelFilter(id identity.ID, c wire.Channel) string {
 	f := wire.GatewayTopic(id.Venue, id.Name, c)
 	if c == wire.Table {
-		f += "/#"
+		f += "/+/+" // hash and part
 	}
 	return f
 }

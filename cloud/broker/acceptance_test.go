@@ -1,0 +1,265 @@
+//go:build acceptance
+
+package broker_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/courtside-edge/courtside/cloud/broker"
+	"github.com/courtside-edge/courtside/sync/identity"
+	"github.com/courtside-edge/courtside/sync/identity/identitytest"
+	"github.com/courtside-edge/courtside/sync/mqtt"
+	"github.com/courtside-edge/courtside/sync/wire"
+)
+
+// mosquitto runs the real broker with the access list that MosquittoACL prints and the lines of mosquitto.conf
+// that it names, and returns its address.
+func mosquitto(t *testing.T, ca *identitytest.Authority, known ...identity.ID) string {
+	t.Helper()
+	binary, err := exec.LookPath("mosquitto")
+	if err != nil {
+		if binary, err = exec.LookPath("/usr/sbin/mosquitto"); err != nil {
+			t.Fatal("install Debian's mosquitto: ", err)
+		}
+	}
+	dir := t.TempDir()
+	svid, err := ca.Issue(identitytest.RequestFor(ca.Broker(), time.Now(), time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := identitytest.WriteFiles(dir, ca, svid); err != nil {
+		t.Fatal(err)
+	}
+	var list strings.Builder
+	if err := broker.MosquittoACL(&list, known...); err != nil {
+		t.Fatal(err)
+	}
+	port := freePort(t)
+	conf := configuration(list.String())
+	conf = strings.NewReplacer("listener 8883", "listener "+port+" 127.0.0.1", "/etc/mosquitto/", dir+"/").Replace(conf)
+	conf += "user root\nlog_dest stderr\n" // it gives root away otherwise, and cannot read its key
+	for name, content := range map[string]string{"courtside.acl": list.String(), "conf": conf} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log strings.Builder
+	cmd := exec.Command(binary, "-c", filepath.Join(dir, "conf"))
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("mosquitto.conf:\n%s\nmosquitto:\n%s", conf, log.String())
+		}
+	})
+	addr := "127.0.0.1:" + port
+	eventually(t, "mosquitto's start", func() bool {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+	return addr
+}
+
+// configuration takes mosquitto.conf out of the comments of the access list.
+func configuration(list string) string {
+	var conf strings.Builder
+	inside := false
+	for line := range strings.Lines(list) {
+		setting, indented := strings.CutPrefix(line, "#   ")
+		if strings.HasPrefix(line, "# mosquitto.conf:") {
+			inside = true
+		} else if inside && indented {
+			setting, _, _ = strings.Cut(setting, " #") // mosquitto knows no comments behind a value
+			conf.WriteString(strings.TrimSpace(setting) + "\n")
+		} else if inside {
+			break
+		}
+	}
+	return conf.String()
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+func TestI7AtMosquitto(t *testing.T) {
+	ca := identitytest.New(t, "courtside.test")
+	gwNorth, gwSouth, wall := ca.Gateway(string(venue), string(north)), ca.Gateway(string(venue), string(south)), ca.Subscriber(string(venue), "wall")
+	addr := mosquitto(t, ca, gwNorth, gwSouth, wall, ca.Aggregator(), ca.Broker())
+	f := reach(t, ca, "mqtts://"+addr)
+	f.up(t, true)
+
+	dial := func(id identity.ID, o mqtt.Options) (*mqtt.Session, error) {
+		o.URL, o.ClientID, o.TLS = "mqtts://"+addr, id.ClientID(), identitytest.Open(t, ca, id).ClientTLS(identity.Broker)
+		s, err := mqtt.Dial(context.Background(), o)
+		if err == nil {
+			t.Cleanup(func() { _ = s.Close() })
+		}
+		return s, err
+	}
+	got := make(chan mqtt.Message, 100)
+	sub, err := dial(wall, mqtt.Options{OnMessage: func(m mqtt.Message) { got <- m }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sub.Subscribe(context.Background(), "courtside/1/dal-001/#"); err != nil {
+		t.Fatal(err)
+	}
+	acks := make(chan mqtt.Message, 100)
+	gw, err := dial(gwNorth, mqtt.Options{OnMessage: func(m mqtt.Message) {
+		if m.Topic != wire.CloudStatusTopic { // everybody may read that
+			acks <- m
+		}
+	},
+		Will: &mqtt.Message{Topic: topic(north, wire.StatusCh), Payload: []byte("death"), QoS: 1, Retained: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// mosquitto grants a foreign subscription in words and delivers nothing; that is what counts.
+	if err := gw.Subscribe(context.Background(), topic(north, wire.AckCh)); err != nil {
+		t.Fatal(err)
+	}
+	_ = gw.Subscribe(context.Background(), topic(south, wire.AckCh), "#")
+	for _, foreign := range foreignTopics() {
+		_ = publish(t, gw, mqtt.Message{Topic: foreign, Payload: []byte("forged"), QoS: 1, Retained: true})
+	}
+	for _, foreign := range []string{topic(north, wire.Live), topic(north, wire.AckCh), wire.StateTopic(venue, "x")} {
+		_ = publish(t, sub, mqtt.Message{Topic: foreign, Payload: []byte("forged"), QoS: 1})
+	}
+	if err := publish(t, gw, mqtt.Message{Topic: topic(north, wire.Live), Payload: []byte("own"), QoS: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if m := wait(t, "the own batch", f.messages); string(m.Payload) != "own" || m.Topic.Gateway != north {
+		t.Errorf("the aggregator got %+v", m)
+	}
+	if m := wait(t, "the own batch", got); string(m.Payload) != "own" {
+		t.Errorf("the subscriber got %s %s", m.Topic, m.Payload)
+	}
+	for _, g := range []identity.ID{gwSouth, gwNorth} { // the first must not reach gw-north
+		if err := f.Publish(topic(g.Name, wire.AckCh), []byte("ack"), 1, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m := wait(t, "the ack", acks); m.Topic != topic(north, wire.AckCh) {
+		t.Errorf("the gateway got %s %s", m.Topic, m.Payload)
+	}
+	if err := f.Publish(wire.StateTopic(venue, "occupancy"), []byte("state"), 0, true); err != nil {
+		t.Fatal(err)
+	}
+	if m := wait(t, "the state, and no ack before", got); m.Topic != wire.StateTopic(venue, "occupancy") {
+		t.Errorf("the subscriber got %s %s", m.Topic, m.Payload)
+	}
+
+	// Another gateway's client id does not take its connection over: the user name stands in for it.
+	south, err := mqtt.Dial(context.Background(), mqtt.Options{URL: "mqtts://" + addr, ClientID: gwNorth.CommonName(),
+		TLS: identitytest.Open(t, ca, gwSouth).ClientTLS(identity.Broker)})
+	if err == nil {
+		defer func() { _ = south.Close() }()
+	}
+	if err := publish(t, gw, mqtt.Message{Topic: topic(north, wire.Live), Payload: []byte("still here"), QoS: 1}); err != nil {
+		t.Errorf("the gateway was pushed out: %v", err)
+	}
+	wait(t, "the second batch", f.messages)
+
+	forger, err := dial(gwSouth, mqtt.Options{Will: &mqtt.Message{Topic: topic(north, wire.StatusCh), Payload: []byte("forged"), QoS: 1, Retained: true}})
+	if err == nil { // its will must not be announced when the next one takes its place
+		defer func() { _ = forger.Close() }()
+		if _, err := dial(gwSouth, mqtt.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		wait(t, "the end of the forger", forger.Lost())
+	}
+	marker, err := dial(gwNorth, mqtt.Options{}) // ends the older connection, whose will is its own
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := wait(t, "the death", f.messages); string(m.Payload) != "death" {
+		t.Errorf("the aggregator got %+v %s", m.Topic, m.Payload)
+	}
+	if err := publish(t, marker, mqtt.Message{Topic: topic(north, wire.InvCh), Payload: []byte("marker"), QoS: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if m := wait(t, "the marker", f.messages); string(m.Payload) != "marker" {
+		t.Errorf("the aggregator got %+v %s", m.Topic, m.Payload)
+	}
+}
+
+func TestMosquittoWantsAnSVID(t *testing.T) {
+	ca, foreign := identitytest.New(t, "courtside.test"), identitytest.New(t, "elsewhere.test")
+	addr := mosquitto(t, ca, ca.Gateway(string(venue), string(north)))
+	config := identitytest.Open(t, foreign, foreign.Gateway(string(venue), string(north))).ClientTLS(identity.Broker)
+	config.VerifyConnection = nil
+	if s, err := mqtt.Dial(context.Background(), mqtt.Options{URL: "mqtts://" + addr, ClientID: "x", TLS: config}); err == nil {
+		_ = s.Close()
+		t.Error("a foreign SVID was let in")
+	}
+}
+
+// TestMosquittoClientsAtTheEmbeddedBroker: people use mosquitto_sub with PEM files, and without a client id.
+func TestMosquittoClientsAtTheEmbeddedBroker(t *testing.T) {
+	binary, err := exec.LookPath("mosquitto_sub")
+	if err != nil {
+		t.Fatal("install Debian's mosquitto-clients: ", err)
+	}
+	h := build(t, nil)
+	_, port, _ := net.SplitHostPort(h.broker.Addr().String())
+	run := func(a *identitytest.Authority, id identity.ID, extra ...string) (string, error) {
+		dir := t.TempDir()
+		svid, err := a.Issue(identitytest.RequestFor(id, time.Now(), time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := identitytest.WriteFiles(dir, h.ca, svid); err != nil {
+			t.Fatal(err)
+		}
+		args := append([]string{"-h", "localhost", "-p", port, "--cafile", filepath.Join(dir, identitytest.BundleFile), "-C", "1", "-W", "5"}, extra...)
+		if len(extra) == 0 || extra[0] != "--anonymous" {
+			args = append(args, "--cert", filepath.Join(dir, identitytest.CertFile), "--key", filepath.Join(dir, identitytest.KeyFile))
+		} else {
+			args = append(args[:len(args)-len(extra)], extra[1:]...)
+		}
+		out, err := exec.Command(binary, args...).CombinedOutput()
+		return string(out), err
+	}
+	want := func(ok bool, what, out string, err error) {
+		t.Helper()
+		if (err == nil && strings.Contains(out, "born")) != ok {
+			t.Errorf("%s: %v %s", what, err, out)
+		}
+	}
+	foreign := identitytest.New(t, "elsewhere.test")
+	out, err := run(h.ca, h.wall(), "-t", wire.CloudStatusTopic)
+	want(true, "a subscriber", out, err)
+	out, err = run(h.ca, h.wall(), "-t", wire.CloudStatusTopic, "-i", fmt.Sprintf("%s:a", h.wall().ClientID()))
+	want(true, "a subscriber with its client id", out, err)
+	out, err = run(h.ca, h.wall(), "-t", "#")
+	want(false, "a subscriber that wants everything", out, err)
+	out, err = run(h.ca, h.north(), "-t", wire.CloudStatusTopic)
+	want(false, "a gateway without its client id", out, err)
+	out, err = run(foreign, foreign.Subscriber(string(venue), "wall"), "-t", wire.CloudStatusTopic)
+	want(false, "a foreign SVID", out, err)
+	out, err = run(h.ca, h.wall(), "--anonymous", "-t", wire.CloudStatusTopic)
+	want(false, "no SVID", out, err)
+}
