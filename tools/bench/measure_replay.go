@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/courtside-edge/courtside/tools/loadgen"
+)
+
+// replay stops the aggregator, lets a backlog grow, and starts it again.
+func replay() measurement {
+	m := measurement{name: "replay", rows: []row{
+		atLeast("replay-rate", "replay of a backlog beside 120,000 live events/s", 5e6, "events/s"),
+		atMost("replay-live-p99", "live sample to readable over REST during the replay, P99", 47, "ms"),
+		info("replay-first-live", "from the link's return to the first live batch", "ms"),
+		atMost("replay-rss", "gateway VmRSS while spilling and draining (aim: of 8 GiB)", 80, "MB"),
+	}}
+	m.run = func(ctx context.Context, b *bench) ([]row, error) { return b.replay(ctx, m.rows) }
+	return m
+}
+
+func (b *bench) replay(ctx context.Context, rows []row) ([]row, error) {
+	r, err := b.newLoadRig("replay", loadgen.Site{Rate: steadyRate})
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	agg, err := r.startAggregator(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := r.startLoad(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := wait(ctx, b.warmup); err != nil {
+		return nil, err
+	}
+	agg.stop()
+	r.programs = r.programs[1:]
+	if err := wait(ctx, min(b.seconds, 20*time.Second)); err != nil {
+		return nil, err
+	}
+	full, err := r.gatewayStatus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := r.startAggregator(ctx); err != nil {
+		return nil, err
+	}
+	d, a, err := r.drain(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	u, err := l.usage()
+	if err != nil {
+		return nil, err
+	}
+	f := l.figures()
+	backlog := int64(0)
+	for _, lane := range full.Lanes {
+		backlog += lane.RAM.Bytes + lane.Stored.Bytes
+	}
+	return []row{
+		rows[0].is(d.rate(), "%s events in %.2f s; %.1f MB were held, %.1f MB of them on flash", number(d.events), d.seconds, megabytes(backlog), megabytes(f.Spilled)),
+		rows[1].is(quantile(a.telemetry, 0.99), "P50 %.1f, max %.1f, %d answers", quantile(a.telemetry, 0.5), quantile(a.telemetry, 1), len(a.telemetry)),
+		rows[2].is(f.FirstLive, "after the session was up; %d dropped", f.Dropped),
+		rows[3].is(megabytes(u.rss), "peak %.0f; of %.1f MB here", megabytes(u.peak), megabytes(backlog)),
+	}, nil
+}
+
+// drained is what a replay brought.
+type drained struct{ events, seconds float64 }
+
+func (d drained) rate() float64 { return d.events / d.seconds }
+
+// drain watches the backlog arrive, from the session's return to the application of the last old batch, with the prober at work.
+func (r *rig) drain(ctx context.Context, l *load) (d drained, a *ages, err error) {
+	for {
+		st, err := r.gatewayStatus(ctx)
+		if err != nil {
+			return d, nil, err
+		}
+		if st.Link.Connects > 1 && st.Link.State == "up" {
+			break
+		}
+		if err := wait(ctx, 2*time.Millisecond); err != nil {
+			return d, nil, fmt.Errorf("the link did not return: %w", err)
+		}
+	}
+	a, err = r.probe(ctx, func() int64 { return l.figures().TotalBase }, func() (err error) {
+		d, err = r.settle(ctx)
+		return err
+	})
+	return d, a, err
+}
+
+// settle returns when the aggregator's events come no faster than they are made, and what came beyond that until then.
+func (r *rig) settle(ctx context.Context) (d drained, err error) {
+	const look = 50 * time.Millisecond
+	begun := time.Now()
+	first, err := r.metrics(ctx)
+	if err != nil {
+		return d, err
+	}
+	// What was applied before the first look came within the time since the aggregator's start: it counts, the aggregator began at 0 but for its log.
+	quiet, last, lastAt := 0, first.sum(eventsMetric), begun
+	for quiet < 10 {
+		if err := wait(ctx, look); err != nil {
+			return d, fmt.Errorf("the backlog was not drained in time: %w", err)
+		}
+		m, err := r.metrics(ctx)
+		if err != nil {
+			return d, err
+		}
+		st, err := r.gatewayStatus(ctx)
+		if err != nil {
+			return d, err
+		}
+		now, n, old := time.Now(), m.sum(eventsMetric), uint64(0)
+		for _, lane := range st.Lanes {
+			old += lane.Backlog.Batches
+		}
+		extra := n - last - steadyRate*now.Sub(lastAt).Seconds()
+		if old > 0 || extra > steadyRate/2*now.Sub(lastAt).Seconds() {
+			quiet = 0
+			d.events = n - first.sum(eventsMetric) - steadyRate*now.Sub(begun).Seconds()
+			d.seconds = now.Sub(begun).Seconds()
+		} else {
+			quiet++
+		}
+		last, lastAt = n, now
+	}
+	return d, nil
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/courtside-edge/courtside/tools/loadgen"
+)
+
+// probeEvery is the mean time between two questions; each costs the aggregator an answer over all of its points.
+const probeEvery = 20 * time.Millisecond
+
+// ages are how old what REST answers showed was when they arrived, in ms by quantile when asked.
+type ages struct {
+	telemetry, critical []time.Duration
+	missing             int // answers without a value
+}
+
+// probe asks at random moments until do returns, and returns do's error first. base is where the totals count from.
+func (r *rig) probe(ctx context.Context, base func() int64, do func() error) (*ages, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- do(); cancel() }()
+	a := &ages{}
+	var failed error
+	for ctx.Err() == nil {
+		if err := r.ask(ctx, base(), a); err != nil && ctx.Err() == nil {
+			failed = err
+		}
+		_ = wait(ctx, time.Duration(rand.Float64()*2*float64(probeEvery)))
+	}
+	if err := <-done; err != nil {
+		return a, err
+	}
+	if len(a.telemetry) == 0 {
+		return a, errors.Join(errors.New("no answer showed the probe"), failed)
+	}
+	return a, nil
+}
+
+// ask reads the probes once.
+func (r *rig) ask(ctx context.Context, base int64, a *ages) error {
+	var answer struct {
+		Points []struct {
+			Point string   `json:"point"`
+			Value *float64 `json:"value"`
+		} `json:"points"`
+	}
+	err := r.get(ctx, "/v1/venues/"+loadgen.Venue+"/points?device="+loadgen.ProbeDevice, &answer)
+	now := time.Now().UnixNano()
+	if err != nil {
+		return err
+	}
+	for _, p := range answer.Points {
+		switch {
+		case p.Value == nil:
+			a.missing++
+		case p.Point == loadgen.ProbeDevice+"/"+loadgen.WallProbe:
+			a.telemetry = append(a.telemetry, time.Duration(now-int64(*p.Value)))
+		case p.Point == loadgen.ProbeDevice+"/"+loadgen.TotalProbe && base != 0:
+			a.critical = append(a.critical, time.Duration(now-base-int64(*p.Value)))
+		}
+	}
+	return nil
+}
