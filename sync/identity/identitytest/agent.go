@@ -73,10 +73,11 @@ func (a *Agent) change(answer *workload.X509SVIDResponse, refusal error) {
 	a.changed = make(chan struct{})
 }
 
-func (a *Agent) state() (*workload.X509SVIDResponse, error, <-chan struct{}) {
+// state returns what to answer now, and what is closed when that changes.
+func (a *Agent) state() (*workload.X509SVIDResponse, <-chan struct{}, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.answer, a.refusal, a.changed
+	return a.answer, a.changed, a.refusal
 }
 
 // Close cuts all connections, waits, and leaves no socket behind. It may be called twice.
@@ -98,7 +99,7 @@ func (s *service) FetchX509SVID(_ *workload.X509SVIDRequest, stream grpc.ServerS
 		return err
 	}
 	for {
-		answer, refusal, changed := s.agent.state()
+		answer, changed, refusal := s.agent.state()
 		if refusal != nil {
 			return refusal
 		}
