@@ -46,22 +46,21 @@ func (b *bench) polling(ctx context.Context, rows []row) ([]row, error) {
 		return []row{peer}, err
 	}
 	defer r.close()
-	f, err := startServers()
+	f, err := startServers(plcs, pollPeriod)
 	if err != nil {
 		return []row{peer}, err
 	}
 	defer f.close()
-	if err := r.writePolling(f.addresses); err != nil {
+	if err := r.writePolling(f.addresses, pollPeriod); err != nil {
 		return []row{peer}, err
 	}
 	if _, err := r.startAggregator(ctx); err != nil {
 		return []row{peer}, err
 	}
-	gw, err := start(r.dir, "gateway", nil, filepath.Join(b.bin, "gateway"), "run", "--config", r.files.Gateway)
+	gw, err := r.startGateway()
 	if err != nil {
 		return []row{peer}, err
 	}
-	r.programs = append(r.programs, gw)
 	if err := wait(ctx, b.warmup); err != nil {
 		return []row{peer}, err
 	}
@@ -98,8 +97,17 @@ func devices(s diag.Status) (values, passed, overruns uint64) {
 
 func megabytes(n int64) float64 { return float64(n) / 1e6 }
 
-// writePolling writes the files of both sides.
-func (r *rig) writePolling(addresses []string) error {
+// startGateway starts the real gateway.
+func (r *rig) startGateway() (*program, error) {
+	p, err := start(r.dir, "gateway", nil, filepath.Join(r.b.bin, "gateway"), "run", "--config", r.files.Gateway)
+	if err == nil {
+		r.programs = append(r.programs, p)
+	}
+	return p, err
+}
+
+// writePolling writes the files of both sides, for PLCs at these addresses.
+func (r *rig) writePolling(addresses []string, period time.Duration) error {
 	if err := r.writeSite(loadgen.Site{}); err != nil {
 		return err
 	}
@@ -107,7 +115,7 @@ func (r *rig) writePolling(addresses []string) error {
 	var gw, ids bytes.Buffer
 	fmt.Fprintf(&gw, "venue: %s\ngateway: %s\ndata_dir: %q\n", loadgen.Venue, loadgen.Gateway, filepath.Join(r.dir, "data", "gateway"))
 	fmt.Fprintf(&gw, "identity: {trust_domain: %s, cert_file: %q, key_file: %q, bundle_file: %q}\n", trustDomain, id.CertFile, id.KeyFile, id.BundleFile)
-	fmt.Fprintf(&gw, "uplink: {broker: %q}\ndiag: {listen: \"\"}\nlog: {level: warn}\nscan_classes: {fast: %s}\ndevices:\n", "mqtts://"+r.broker, pollPeriod)
+	fmt.Fprintf(&gw, "uplink: {broker: %q}\ndiag: {listen: \"\"}\nlog: {level: warn}\nscan_classes: {fast: %s}\ndevices:\n", "mqtts://"+r.broker, period)
 	for i, addr := range addresses {
 		fmt.Fprintf(&gw, "  - id: plc-%d\n    driver: modbus\n    options: {address: %q, depth: %d}\n    points:\n", i+1, addr, pollDepth)
 		fmt.Fprintf(&gw, "      - {range: \"reg/{n:1..%d}\", type: int, scan: fast, source: {table: holding, address: 0, type: uint16}}\n", registers)
@@ -133,13 +141,14 @@ type servers struct {
 	addresses []string
 	running   []*modbusserver.Server
 	banks     []*modbusserver.Bank
+	period    time.Duration // of changes
 	stop      chan struct{}
 	done      sync.WaitGroup
 }
 
-func startServers() (*servers, error) {
-	f := &servers{stop: make(chan struct{})}
-	for range plcs {
+func startServers(count int, period time.Duration) (*servers, error) {
+	f := &servers{period: period, stop: make(chan struct{})}
+	for range count {
 		memory := modbusserver.NewRegisters(map[uint8]modbusserver.Size{1: {Holding: registers}})
 		s, err := modbusserver.Start("127.0.0.1:0", memory, modbusserver.Options{Direct: true})
 		if err != nil {
@@ -154,7 +163,7 @@ func startServers() (*servers, error) {
 
 // change gives a share of the registers new values every period.
 func (f *servers) change() {
-	t := time.NewTicker(pollPeriod)
+	t := time.NewTicker(f.period)
 	defer t.Stop()
 	r := rand.New(rand.NewPCG(1, 1))
 	for {

@@ -8,12 +8,16 @@ import (
 	"github.com/courtside-edge/courtside/tools/loadgen"
 )
 
+// The bounds of how long the aggregator is away.
+const leastOutage, mostOutage = 10 * time.Second, 20 * time.Second
+
 // replay stops the aggregator, lets a backlog grow, and starts it again.
 func replay() measurement {
 	m := measurement{name: "replay", rows: []row{
 		atLeast("replay-rate", "replay of a backlog beside 120,000 live events/s", 5e6, "events/s"),
 		atMost("replay-live-p99", "live sample to readable over REST during the replay, P99", 47, "ms"),
-		info("replay-first-live", "from the link's return to the first live batch", "ms"),
+		info("replay-first-live", "from the link's return to the first live batch sent", "ms"),
+		info("replay-first-visible", "from the link's return to the first answer that shows a live sample", "ms"),
 		atMost("replay-rss", "gateway VmRSS while spilling and draining (aim: of 8 GiB)", 80, "MB"),
 	}}
 	m.run = func(ctx context.Context, b *bench) ([]row, error) { return b.replay(ctx, m.rows) }
@@ -21,7 +25,7 @@ func replay() measurement {
 }
 
 func (b *bench) replay(ctx context.Context, rows []row) ([]row, error) {
-	r, err := b.newLoadRig("replay", loadgen.Site{Rate: steadyRate})
+	r, err := b.newLoadRig("replay", loadgen.Site{Rate: steadyRate, TotalEvery: 100 * time.Millisecond})
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +43,7 @@ func (b *bench) replay(ctx context.Context, rows []row) ([]row, error) {
 	}
 	agg.stop()
 	r.programs = r.programs[1:]
-	if err := wait(ctx, min(b.seconds, 20*time.Second)); err != nil {
+	if err := wait(ctx, min(max(b.seconds, leastOutage), mostOutage)); err != nil {
 		return nil, err
 	}
 	full, err := r.gatewayStatus(ctx)
@@ -58,15 +62,17 @@ func (b *bench) replay(ctx context.Context, rows []row) ([]row, error) {
 		return nil, err
 	}
 	f := l.figures()
-	backlog := int64(0)
+	backlog, batches := int64(0), uint64(0)
 	for _, lane := range full.Lanes {
 		backlog += lane.RAM.Bytes + lane.Stored.Bytes
+		batches += lane.RAM.Batches + lane.Stored.Batches
 	}
 	return []row{
-		rows[0].is(d.rate(), "%s events in %.2f s; %.1f MB were held, %.1f MB of them on flash", number(d.events), d.seconds, megabytes(backlog), megabytes(f.Spilled)),
+		rows[0].is(d.rate(), "%s events in %.2f s; %d batches of %.1f MB were held, %.1f MB went to flash", number(d.events), d.seconds, batches, megabytes(backlog), megabytes(f.Spilled)),
 		rows[1].is(quantile(a.telemetry, 0.99), "P50 %.1f, max %.1f, %d answers", quantile(a.telemetry, 0.5), quantile(a.telemetry, 1), len(a.telemetry)),
-		rows[2].is(f.FirstLive, "after the session was up; %d dropped", f.Dropped),
-		rows[3].is(megabytes(u.rss), "peak %.0f; of %.1f MB here", megabytes(u.peak), megabytes(backlog)),
+		rows[2].is(f.FirstLive, "%d dropped", f.Dropped),
+		rows[3].is(milliseconds(a.fresh), "%d answers before it", a.stale),
+		rows[4].is(megabytes(u.rss), "peak %.0f; of %.1f MB here", megabytes(u.peak), megabytes(backlog)),
 	}, nil
 }
 
@@ -89,7 +95,7 @@ func (r *rig) drain(ctx context.Context, l *load) (d drained, a *ages, err error
 			return d, nil, fmt.Errorf("the link did not return: %w", err)
 		}
 	}
-	a, err = r.probe(ctx, func() int64 { return l.figures().TotalBase }, func() (err error) {
+	a, err = r.probe(ctx, time.Now().UnixNano(), func() int64 { return l.figures().TotalBase }, func() (err error) {
 		d, err = r.settle(ctx)
 		return err
 	})

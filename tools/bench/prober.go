@@ -12,19 +12,24 @@ import (
 // probeEvery is the mean time between two questions; each costs the aggregator an answer over all of its points.
 const probeEvery = 20 * time.Millisecond
 
-// ages are how old what REST answers showed was when they arrived, in ms by quantile when asked.
+// ages are how old what REST answers showed was when they arrived.
 type ages struct {
 	telemetry, critical []time.Duration
 	missing             int // answers without a value
+	// since is when samples began that count as live, Unix ns: answers that show older ones only are stale.
+	since int64
+	stale int
+	fresh time.Duration // from since until the first answer that showed a live sample
 }
 
-// probe asks at random moments until do returns, and returns do's error first. base is where the totals count from.
-func (r *rig) probe(ctx context.Context, base func() int64, do func() error) (*ages, error) {
+// probe asks at random moments until do returns, and returns do's error first. Samples that were made before since do
+// not count. base is where the totals count from.
+func (r *rig) probe(ctx context.Context, since int64, base func() int64, do func() error) (*ages, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- do(); cancel() }()
-	a := &ages{}
+	a := &ages{since: since}
 	var failed error
 	for ctx.Err() == nil {
 		if err := r.ask(ctx, base(), a); err != nil && ctx.Err() == nil {
@@ -58,7 +63,12 @@ func (r *rig) ask(ctx context.Context, base int64, a *ages) error {
 		switch {
 		case p.Value == nil:
 			a.missing++
+		case p.Point == loadgen.ProbeDevice+"/"+loadgen.WallProbe && int64(*p.Value) < a.since:
+			a.stale++
 		case p.Point == loadgen.ProbeDevice+"/"+loadgen.WallProbe:
+			if a.fresh == 0 {
+				a.fresh = time.Duration(now - a.since)
+			}
 			a.telemetry = append(a.telemetry, time.Duration(now-int64(*p.Value)))
 		case p.Point == loadgen.ProbeDevice+"/"+loadgen.TotalProbe && base != 0:
 			a.critical = append(a.critical, time.Duration(now-base-int64(*p.Value)))

@@ -79,7 +79,10 @@ func runCommand() *cobra.Command {
 	warmup := c.Flags().Duration("warmup", 2*time.Second, "round trips are not counted before")
 	hold := c.Flags().Int64("hold", loadgen.DefaultHold, "bytes in the spool at which a generator at \"max\" waits")
 	asJSON := c.Flags().Bool("json", false, "a JSON object a second instead of a line")
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	var p profiles
+	c.Flags().StringVar(&p.cpu, "cpuprofile", "", "write a CPU profile of the run into this file")
+	c.Flags().StringVar(&p.memory, "memprofile", "", "write a profile of the heap before the stop into this file")
+	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()
 		if *length > 0 {
 			var cancel context.CancelFunc
@@ -91,6 +94,10 @@ func runCommand() *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("the configuration has faults:\n%w", err)
 		}
+		if err := p.start(); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, p.stop()) }()
 		log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.Log.Level}))
 		final, err := loadgen.Run(ctx, loadgen.Options{Config: cfg, Control: control, Version: version, Log: log, Warmup: *warmup,
 			Report: report(c.OutOrStdout(), *asJSON)})
