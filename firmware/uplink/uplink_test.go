@@ -545,6 +545,54 @@ func TestATableThatNobodyNeedsIsCleared(t *testing.T) {
 	})
 }
 
+func TestATableThatCameLaterGoesBeforeItsFirstBatchOnEachConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud()
+		r := start(t, c, nil)
+		time.Sleep(time.Second)
+		later := point.TableHash{7}
+		r.k.UseTable(later, [][]byte{[]byte("later")})
+		var ids []point.BatchID
+		for i := range uint64(4) {
+			id, err := r.k.Append(spooltest.Frame(point.Telemetry, later, 1, 2, 3, spooltest.Body{Content: i}), nil, false, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, id)
+			time.Sleep(time.Second)
+			if i == 1 {
+				c.cut()
+			}
+		}
+		time.Sleep(time.Minute)
+		r.settled(ids)
+		if _, ch := c.deliveries(); ch["0"] != 4 { // both tables on both connections
+			t.Fatalf("%v", ch)
+		}
+		r.stop()
+	})
+}
+
+func TestStopWhileTheLinkIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud()
+		c.silent = true
+		r := start(t, c, nil)
+		r.add(point.Telemetry, 5)
+		for st, _ := r.u.State(); st != Down; st, _ = r.u.State() {
+			time.Sleep(time.Second)
+		}
+		begin := time.Now()
+		r.stop()
+		if took := time.Since(begin); took > 100*time.Millisecond {
+			t.Fatalf("it took %v", took)
+		}
+		if st := c.status(t); st.Reason != "stopped" {
+			t.Fatalf("status %+v", st)
+		}
+	})
+}
+
 func TestARefusedSubscriptionIsNoSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud()

@@ -36,7 +36,7 @@ type window struct {
 	srtt, vary time.Duration
 	measured   bool
 	timeout    time.Duration
-	since      time.Time // of the last ack that counted, or when something went into flight after nothing was
+	since      time.Time // from when an ack has been due: the last that counted, or the first batch after it; zero for none due
 	halved     time.Time
 
 	heard  bool // an ack has counted
@@ -64,7 +64,7 @@ func (w *window) grant(now time.Time) int64 {
 }
 
 func (w *window) sent(now time.Time, id point.BatchID, size int) {
-	if len(w.flights) == 0 {
+	if w.since.IsZero() {
 		w.since = now
 	}
 	w.flights[id] = flight{now, size}
@@ -75,7 +75,6 @@ func (w *window) unsent(id point.BatchID) { delete(w.flights, id) }
 
 // acked takes in an ack that counted; ids are those of its batches that were in flight. It reports whether the link came up again.
 func (w *window) acked(now time.Time, ids []point.BatchID) (up bool) {
-	w.since = now
 	for _, id := range ids {
 		f, ok := w.flights[id]
 		if !ok {
@@ -92,6 +91,9 @@ func (w *window) acked(now time.Time, ids []point.BatchID) (up bool) {
 		} else {
 			w.size += growth * int64(f.size) / w.size
 		}
+	}
+	if w.since = now; len(w.flights) == 0 {
+		w.since = time.Time{}
 	}
 	w.size = min(w.size, w.most)
 	if !w.down && w.heard {
@@ -117,7 +119,7 @@ func (w *window) measure(rtt time.Duration) {
 // late returns the batches whose ack is late; they are in flight no more. fell reports that the link went down with it: then
 // everything in flight is among them.
 func (w *window) late(now time.Time) (ids []point.BatchID, fell bool) {
-	if len(w.flights) > 0 && !w.down && now.Sub(w.since) >= silences*w.timeoutAtFirst() {
+	if !w.since.IsZero() && !w.down && now.Sub(w.since) >= silences*w.timeoutAtFirst() {
 		w.down, w.fell, fell = true, now, true
 	}
 	for id, f := range w.flights {
@@ -127,8 +129,8 @@ func (w *window) late(now time.Time) (ids []point.BatchID, fell bool) {
 			delete(w.flights, id)
 		}
 	}
-	if len(ids) == 0 {
-		return nil, fell
+	if len(ids) == 0 && !fell {
+		return nil, false
 	}
 	slices.SortFunc(ids, compareIDs)
 	if w.down {
@@ -169,7 +171,7 @@ func (w *window) next(now time.Time) time.Time {
 		sooner(f.at.Add(w.timeout))
 	}
 	switch {
-	case len(w.flights) > 0 && !w.down:
+	case !w.since.IsZero() && !w.down:
 		sooner(w.since.Add(silences * w.timeoutAtFirst()))
 	case len(w.flights) == 0 && w.down && w.probe.After(now):
 		sooner(w.probe)

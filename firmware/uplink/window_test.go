@@ -94,6 +94,26 @@ func TestThreeSilentTimeoutsAndTheProbes(t *testing.T) {
 	}
 }
 
+// Batches that are late and sent again do not hide that no ack comes.
+func TestSilenceIsNotHiddenByResending(t *testing.T) {
+	now := time.Unix(1000, 0)
+	w := newWindow(now, 1<<20, false, half)
+	w.sent(now, batchNo(1), 1000)
+	w.acked(now.Add(time.Millisecond), []point.BatchID{batchNo(1)}) // the timeout is the least now
+	begin := now.Add(time.Hour)
+	for now = begin; !w.down; now = w.next(now) {
+		if ids, _ := w.late(now); (len(ids) > 0 || now.Equal(begin)) && !w.down {
+			w.sent(now, batchNo(2), 1000)
+		}
+		if w.down {
+			break
+		}
+	}
+	if took := now.Sub(begin); took != silences*minTimeout {
+		t.Fatalf("down after %v, want %v", took, silences*minTimeout)
+	}
+}
+
 // Late batches measure nothing: whether the first or the second copy was acknowledged is unknown.
 func TestLateBatchesMeasureNothing(t *testing.T) {
 	now := time.Unix(1000, 0)
@@ -152,6 +172,9 @@ func TestWindowProperties(t *testing.T) {
 				}
 				if len(w.flights) > 0 && w.next(now).IsZero() {
 					t.Fatal("batches are in flight and nothing will ever be due")
+				}
+				if len(w.flights) > 0 && w.since.IsZero() {
+					t.Fatal("an ack is due and nobody knows since when")
 				}
 				if w.down && len(w.flights) == 0 && w.grant(now) == 0 && !w.next(now).After(now) {
 					t.Fatal("no probe will ever go")
