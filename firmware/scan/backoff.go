@@ -1,8 +1,9 @@
 package scan
 
 import (
-	"math/rand/v2"
 	"time"
+
+	"github.com/courtside-edge/courtside/sync/policy"
 )
 
 // The waits between two connections.
@@ -17,41 +18,20 @@ const (
 	maxPermanent  = 5 * time.Minute
 	// settled is how long a connection must hold for the next failure to count as the first.
 	settled = 10 * time.Second
+	// openEvery and openBurst bound how often connections are opened, whatever the jitter says: a PLC has few, and frees them slowly.
+	openEvery = time.Second
+	openBurst = 10
 )
 
-// backoff says how long to wait after each failure in a row. The zero value has seen none.
+// backoff says how long to wait after so many failures in a row.
 type backoff struct {
-	failures int
-	jitter   func(n int64) int64 // 0 ≤ jitter(n) < n; nil for random
+	jitter func(n int64) int64 // 0 ≤ jitter(n) < n; nil for random
 }
 
-// wait returns the wait after one more failure.
-func (b *backoff) wait(permanent bool) time.Duration {
-	jitter := b.jitter
-	if jitter == nil {
-		jitter = rand.Int64N
-	}
-	b.failures++
+// wait returns the wait after the n-th failure in a row.
+func (b backoff) wait(n int, permanent bool) time.Duration {
 	if permanent {
-		span := int64(grown(basePermanent, maxPermanent, b.failures))
-		return time.Duration(span - jitter(span/2+1))
+		return policy.Backoff{Base: basePermanent, Max: maxPermanent, Jitter: b.jitter}.Wait(n)
 	}
-	return time.Duration(jitter(int64(grown(baseWait, maxWait, b.failures)) + 1))
-}
-
-// settle forgets the failures when a connection held.
-func (b *backoff) settle(held time.Duration) {
-	if held >= settled {
-		b.failures = 0
-	}
-}
-
-// grown doubles base with each failure after the first, up to most.
-func grown(base, most time.Duration, failures int) time.Duration {
-	for range failures - 1 {
-		if base *= 2; base >= most {
-			return most
-		}
-	}
-	return base
+	return policy.Backoff{Base: baseWait, Max: maxWait, Full: true, Jitter: b.jitter}.Wait(n)
 }

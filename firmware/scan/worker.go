@@ -10,6 +10,7 @@ import (
 	"github.com/courtside-edge/courtside/firmware/filter"
 	"github.com/courtside-edge/courtside/sync/clock"
 	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/policy"
 )
 
 // mapAge is how old a time map may be that cursors are dated with; asking the clock for each block would cost more than the block.
@@ -62,20 +63,20 @@ func New(o Options) *Worker {
 
 // Run keeps a connection to the device until ctx ends, and returns when everything that it started is over. It is called once.
 func (w *Worker) Run(ctx context.Context) error {
-	var b backoff
-	for ctx.Err() == nil {
-		opened := w.o.Clock.Mono()
-		held, err := w.connect(ctx)
-		if ctx.Err() != nil {
-			break
-		}
-		if held {
-			b.settle(time.Duration(w.o.Clock.Mono() - opened))
-		}
-		wait := b.wait(drivers.IsPermanent(err))
-		w.failed(err, held, wait)
-		sleep(ctx, wait)
+	held := false // the connection that just ended had been open
+	retries := policy.Retries{
+		Wait:    func(n int, err error) time.Duration { return backoff{}.wait(n, drivers.IsPermanent(err)) },
+		Failed:  func(err error, wait time.Duration) { w.failed(err, held, wait) },
+		Settled: func(_ error, lasted time.Duration) bool { return held && lasted >= settled },
 	}
+	serve := policy.Stack(
+		policy.Retry[struct{}](retries, w.o.Clock),
+		policy.Limit[struct{}](policy.NewBucket(openEvery, openBurst), w.o.Clock),
+	)(func(ctx context.Context) (_ struct{}, err error) {
+		held, err = w.connect(ctx)
+		return struct{}{}, err
+	})
+	_, _ = serve(ctx) // the context's end, nothing else
 	return nil
 }
 
@@ -208,14 +209,4 @@ func (w *Worker) mapAt(mono int64) clock.Map {
 		w.timeMap.From = mono
 	}
 	return w.timeMap
-}
-
-// sleep waits for d or the end of ctx.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

@@ -307,22 +307,14 @@ func TestBackoff(t *testing.T) {
 	top := func(n int64) int64 { return n - 1 }
 	b := backoff{jitter: top}
 	var got []time.Duration
-	for range 11 {
-		got = append(got, b.wait(false))
+	for n := range 11 {
+		got = append(got, b.wait(n+1, false))
 	}
 	if got[0] != 100*time.Millisecond || got[1] != 200*time.Millisecond || got[8] != 25600*time.Millisecond || got[9] != 30*time.Second || got[10] != 30*time.Second {
 		t.Errorf("longest waits %v", got)
 	}
-	b.settle(settled - 1)
-	if b.failures == 0 {
-		t.Error("a connection that flaps was forgiven")
-	}
-	b.settle(settled)
-	if w := b.wait(false); w != 100*time.Millisecond {
-		t.Errorf("after a connection that held, the longest wait is %v", w)
-	}
 	b = backoff{jitter: func(int64) int64 { return 0 }}
-	if w := b.wait(false); w != 0 {
+	if w := b.wait(1, false); w != 0 {
 		t.Errorf("the shortest wait is %v", w)
 	}
 	for jitter, want := range map[string][2]time.Duration{"least": {time.Minute, 5 * time.Minute}, "most": {30 * time.Second, 150 * time.Second}} {
@@ -332,16 +324,54 @@ func TestBackoff(t *testing.T) {
 			}
 			return n - 1
 		}}
-		first, last := b.wait(true), time.Duration(0)
-		for range 10 {
-			last = b.wait(true)
-		}
-		if first != want[0] || last != want[1] {
+		if first, last := b.wait(1, true), b.wait(11, true); first != want[0] || last != want[1] {
 			t.Errorf("permanent, %s jitter: %v then %v, want %v", jitter, first, last, want)
 		}
 	}
-	b = backoff{failures: 1 << 30}
-	if w := b.wait(false); w < 0 || w > maxWait {
+	if w := (backoff{}).wait(1<<30, false); w < 0 || w > maxWait {
 		t.Errorf("after very many failures: %v", w)
 	}
+}
+
+// A connection that held long enough is opened again at once when it ends; one that flaps is not, however often it opened.
+func TestTheWaitShrinksOnlyAfterAConnectionHeld(t *testing.T) {
+	for holds, forgiven := range map[time.Duration]bool{settled - 200*time.Millisecond: false, settled + 200*time.Millisecond: true} {
+		synctest.Test(t, func(t *testing.T) {
+			var ended, waits []time.Duration
+			start(t, []point.Point{statePoint("a")}, fast, func(r *rig, n int) (drivers.Conn, error) {
+				if n > 0 {
+					waits = append(waits, time.Duration(r.clock.Mono())-ended[n-1])
+				}
+				conn, opened := newConn(r.clock), r.clock.Mono()
+				conn.poll = func(_ context.Context, _ int, yield func(*drivers.Block)) error {
+					yield(conn.good(0, 1))
+					if time.Duration(r.clock.Mono()-opened) < holds {
+						return nil
+					}
+					ended = append(ended, time.Duration(r.clock.Mono()))
+					return errCable
+				}
+				return conn, nil
+			})
+			pass(30 * time.Minute)
+			longest := slices.Max(waits)
+			if forgiven != (longest <= baseWait) || len(waits) < 20 {
+				t.Errorf("connections that hold for %v are opened again after up to %v, %d times", holds, longest, len(waits))
+			}
+		})
+	}
+}
+
+// A device that ends each connection at once is not asked for more than its connections can be freed.
+func TestConnectionsAreOpenedAtALimitedRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, []point.Point{statePoint("a")}, fast, func(*rig, int) (drivers.Conn, error) { return nil, errCable })
+		pass(time.Minute)
+		opens := r.source.times()
+		for i := openBurst + 1; i < len(opens); i++ {
+			if span := opens[i] - opens[i-openBurst-1]; span < int64(openEvery) {
+				t.Fatalf("%d connections within %v", openBurst+2, time.Duration(span))
+			}
+		}
+	})
 }
