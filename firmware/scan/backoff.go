@@ -18,9 +18,6 @@ const (
 	maxPermanent  = 5 * time.Minute
 	// settled is how long a connection must hold for the next failure to count as the first.
 	settled = 10 * time.Second
-	// openEvery and openBurst bound how often connections are opened, whatever the jitter says: a PLC has few, and frees them slowly.
-	openEvery = time.Second
-	openBurst = 10
 )
 
 // backoff says how long to wait after so many failures in a row.

@@ -1,7 +1,7 @@
 // Package scan runs the connection to one device: it opens it, scans it in the periods of its scan classes or lets
 // it report by itself, filters what it brings, hands reports to the batcher, and tells the device what is durable.
 //
-// One Worker serves one device, and Run is its one goroutine; what it starts, it waits for. The worker is where retry lives:
+// One Worker serves one device, and Run is its one goroutine; what it starts, it waits for. The worker is where retry lives (one policy.Retry in Run):
 // drivers only say whether a failure is permanent or transient.
 //
 //	what happens                    what follows                                                      shown by

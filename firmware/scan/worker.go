@@ -69,10 +69,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		Failed:  func(err error, wait time.Duration) { w.failed(err, held, wait) },
 		Settled: func(_ error, lasted time.Duration) bool { return held && lasted >= settled },
 	}
-	serve := policy.Stack(
-		policy.Retry[struct{}](retries, w.o.Clock),
-		policy.Limit[struct{}](policy.NewBucket(openEvery, openBurst), w.o.Clock),
-	)(func(ctx context.Context) (_ struct{}, err error) {
+	serve := policy.Retry[struct{}](retries, w.o.Clock)(func(ctx context.Context) (_ struct{}, err error) {
 		held, err = w.connect(ctx)
 		return struct{}{}, err
 	})

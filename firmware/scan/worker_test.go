@@ -361,17 +361,3 @@ func TestTheWaitShrinksOnlyAfterAConnectionHeld(t *testing.T) {
 		})
 	}
 }
-
-// A device that ends each connection at once is not asked for more than its connections can be freed.
-func TestConnectionsAreOpenedAtALimitedRate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := start(t, []point.Point{statePoint("a")}, fast, func(*rig, int) (drivers.Conn, error) { return nil, errCable })
-		pass(time.Minute)
-		opens := r.source.times()
-		for i := openBurst + 1; i < len(opens); i++ {
-			if span := opens[i] - opens[i-openBurst-1]; span < int64(openEvery) {
-				t.Fatalf("%d connections within %v", openBurst+2, time.Duration(span))
-			}
-		}
-	})
-}
