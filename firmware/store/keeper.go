@@ -206,8 +206,6 @@ func (k *Keeper) Cursors(device point.ID) func(point.Name) ([]byte, bool) {
 	return func(name point.Name) ([]byte, bool) { return k.Cursor(device, name) }
 }
 
-// Counts, Stats, Epoch, Recovery, LiveWaiting, Table, Tables and Inventory are the spool's.
-
 // Counts says what is held of a lane.
 func (k *Keeper) Counts(l point.Lane) spool.Counts {
 	k.mu.Lock()
@@ -217,6 +215,13 @@ func (k *Keeper) Counts(l point.Lane) spool.Counts {
 
 // Stats returns totals since opening.
 func (k *Keeper) Stats() spool.Stats { k.mu.Lock(); defer k.mu.Unlock(); return k.sp.Stats() }
+
+// StoreErr returns why the last disk work of a lane failed, or nil when it went well: health is red meanwhile.
+func (k *Keeper) StoreErr(l point.Lane) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.sp.StoreErr(l)
+}
 
 // Epoch returns the epoch of this opening.
 func (k *Keeper) Epoch() point.Epoch { k.mu.Lock(); defer k.mu.Unlock(); return k.sp.Epoch() }

@@ -164,8 +164,8 @@ func TestAFailingStoreIsTriedAgain(t *testing.T) {
 			t.Fatal("told durable by a store that fails")
 		default:
 		}
-		if n := r.k.Stats().StoreErrors; n < 5 || n > 15 {
-			t.Fatalf("tried %d times in 10 s", n)
+		if n := r.k.Stats().StoreErrors; n < 5 || n > 15 || r.k.StoreErr(point.Critical) == nil || r.k.StoreErr(point.Telemetry) != nil {
+			t.Fatalf("tried %d times in 10 s: %v", n, r.k.StoreErr(point.Critical))
 		}
 		r.crit.Fail(nil)
 		<-told

@@ -10,6 +10,7 @@ import (
 const (
 	firstWindow  = 256 << 10 // bytes in flight after the first ack of a session
 	leastWindow  = 16 << 10  // bytes in flight before it, and the least later; a lone batch may always go, however large
+	mostBatches  = 512       // in flight, however small; the MQTT session refuses more than 1,024 messages without a PUBACK
 	growth       = 64 << 10  // bytes that the window grows by for each window acknowledged
 	firstTimeout = 3 * time.Second
 	minTimeout   = time.Second
@@ -54,6 +55,9 @@ func newWindow(now time.Time, most int64, down bool, jitter func(time.Duration) 
 
 // grant returns how many bytes may be in flight now; 0 for nothing.
 func (w *window) grant(now time.Time) int64 {
+	if len(w.flights) >= mostBatches {
+		return 0
+	}
 	if !w.down {
 		return w.size
 	}

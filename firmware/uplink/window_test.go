@@ -114,6 +114,22 @@ func TestSilenceIsNotHiddenByResending(t *testing.T) {
 	}
 }
 
+func TestSmallBatchesAreBoundedByNumber(t *testing.T) {
+	now := time.Unix(1000, 0)
+	w := newWindow(now, 1<<30, false, half)
+	n := uint64(0)
+	for ; w.grant(now) > 0 && n < 10_000; n++ {
+		w.sent(now, batchNo(n), 80)
+	}
+	if n != mostBatches {
+		t.Fatalf("%d batches are in flight", n)
+	}
+	w.acked(now, []point.BatchID{batchNo(5)})
+	if w.grant(now) == 0 {
+		t.Fatal("an ack makes no room")
+	}
+}
+
 // Late batches measure nothing: whether the first or the second copy was acknowledged is unknown.
 func TestLateBatchesMeasureNothing(t *testing.T) {
 	now := time.Unix(1000, 0)

@@ -82,3 +82,6 @@ func (s *Spool) LiveWaiting(l point.Lane) uint64 {
 	}
 	return hold.live.Count()
 }
+
+// StoreErr returns why the last disk work of a lane failed, or nil when it went well.
+func (s *Spool) StoreErr(l point.Lane) error { return s.lane(l).err }

@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// maxPending bounds the pending ranges of one lane of one epoch; beyond, neighbours are told as one, which
-	// claims as pending what the cloud knows to be durable.
-	maxPending = 256
+	// maxPending bounds the pending ranges of one lane of one epoch, so that all of them stay within wire.MaxRanges; beyond,
+	// neighbours are told as one. What lies between is claimed as pending until the next inventories tell it apart.
+	maxPending = 128
 	// maxEpochs bounds the epochs of one inventory: the open one and the oldest others. The rest follows as they settle.
 	maxEpochs = 64
 	// keptInventories is how many inventories may be under way; the answer to an older one settles nothing.

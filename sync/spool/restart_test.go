@@ -159,6 +159,38 @@ func TestManyRestartsAreAccountedInTurns(t *testing.T) {
 	}
 }
 
+func TestAnInventoryOfManyHolesStaysReadableAndHidesNothing(t *testing.T) {
+	b := newBench(t, func(o *spool.Options) { o.Window = 10 << 20 })
+	for c := range uint64(2001) {
+		b.add(point.Telemetry, c)
+	}
+	_, all := b.takeAll(wide)
+	for i, tk := range all {
+		if i%2 == 1 {
+			b.ack(tk.ID)
+		}
+	}
+	inv, err := wire.DecodeInventory(wire.EncodeInventory(b.sp.Inventory()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pending := inv.Epochs[0].Lanes[1].Pending
+	if n := len(pending); n > 128 || n < 100 || pending[0].From != 0 || pending[n-1].To != 2001 {
+		t.Fatalf("%d ranges from %d to %d", n, pending[0].From, pending[n-1].To)
+	}
+	shown := map[uint64]bool{}
+	for _, p := range pending {
+		for seq := p.From; seq < p.To; seq++ {
+			shown[seq] = true
+		}
+	}
+	for i, tk := range all {
+		if i%2 == 0 && !shown[tk.ID.Seq] {
+			t.Fatalf("held batch %v is not shown", tk.ID)
+		}
+	}
+}
+
 func TestTables(t *testing.T) {
 	b := newBench(t, nil)
 	hash := spooltest.TableHash()
