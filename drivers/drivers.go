@@ -103,7 +103,10 @@ type Reading struct {
 
 // Block is what one answer of a device brought, stamped once.
 type Block struct {
-	Time     int64 // monotonic ns at which the answer arrived
+	Time int64 // monotonic ns at which the answer arrived
+	// Asked is the monotonic ns of a moment before which the device cannot have taken the values: when it was asked. 0 stands for
+	// Time. Between two reads a counter had at most from the first's Asked to the second's Time to advance.
+	Asked    int64
 	Readings []Reading
 	Texts    []string // what Bits of Text readings index; empty for others
 	// DeviceTimes holds the device's own times (Unix ns; 0 for none), one a reading; nil when it gives none.
@@ -139,7 +142,7 @@ type Gap struct {
 
 // Reset empties b and keeps its memory.
 func (b *Block) Reset(mono int64) {
-	b.Time, b.Readings, b.Texts, b.DeviceTimes = mono, b.Readings[:0], b.Texts[:0], b.DeviceTimes[:0]
+	b.Time, b.Asked, b.Readings, b.Texts, b.DeviceTimes = mono, 0, b.Readings[:0], b.Texts[:0], b.DeviceTimes[:0]
 	b.Events, b.Gaps, b.Cursors = b.Events[:0], b.Gaps[:0], b.Cursors[:0]
 }
 

@@ -64,6 +64,7 @@ type Conn struct {
 	sending []sending       // one a scan class
 	parts   []*request      // of requests refused in this scan, to be asked for
 	block   drivers.Block
+	asked   int64 // monotonic ns at which this scan began
 	// What is refused for the first time in this scan, to be logged once.
 	turnedDown int // points
 	example    *request
@@ -107,6 +108,7 @@ func (c *Conn) Poll(ctx context.Context, class int, yield func(*drivers.Block)) 
 	co := c.source.courses[class]
 	err := c.link.watch(ctx)
 	if err == nil {
+		c.asked = c.source.device.Clock.Mono() // no request of this scan is older
 		err = c.scan(ctx, co, &c.sending[class], yield)
 	}
 	if failed := co.settle(); err == nil {
@@ -193,6 +195,7 @@ func (c *Conn) take(co *course, r *request, a answer, yield func(*drivers.Block)
 			co.accept(r)
 		}
 		c.block.Reset(c.link.arrived)
+		c.block.Asked = c.asked
 		for _, run := range r.runs {
 			c.block.Readings = run.decode(a.data, c.block.Readings)
 		}

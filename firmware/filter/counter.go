@@ -16,7 +16,7 @@ type counter struct {
 	run   point.CounterRun // Run 0 before the first
 	total uint64
 	raw   uint64 // of the last good read
-	at    int64  // when that was, on this boot
+	at    int64  // on this boot, a moment no later than when the device took raw
 	read  bool   // raw and at are of this start
 
 	cursor   cursor // of an earlier start; serves until the first good read
@@ -122,7 +122,7 @@ func (f *Filter) unwrap(c *counter, s *slot, v value, now clock.Map) {
 	default:
 		c.begin(raw, v.time, point.RunFirst)
 	}
-	c.raw, c.at, c.read = raw, v.time, true
+	c.raw, c.at, c.read = raw, min(f.asked, v.time), true
 }
 
 // follow advances the run, or begins one and declares gap.

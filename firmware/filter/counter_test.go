@@ -298,3 +298,25 @@ func FuzzCursor(f *testing.F) {
 		}
 	})
 }
+
+// TestCounterAnswerThatCameLate polls a counter at its highest rate. The first answer was held up on its way, so that the
+// two answers came 4 ms apart although the device took the values 200 ms apart: no reset.
+func TestCounterAnswerThatCameLate(t *testing.T) {
+	table := []point.Point{{Device: "plc", Name: "in", Type: point.Int, Kind: point.Gate, Lane: point.Critical, Class: point.Counter, Direction: point.In, Bits: 16, MaxRate: 1000}}
+	f := New(table, []uint32{0}, nil)
+	now := clock.Map{Boot: clock.BootID{1}, Source: clock.NTP}
+	read := func(asked, arrived time.Duration, raw uint64) *Report {
+		_, critical := f.Apply(&drivers.Block{Time: int64(arrived), Asked: int64(asked), Readings: []drivers.Reading{{Index: 0, Bits: raw}}}, now)
+		return critical
+	}
+	read(1000*time.Millisecond, 1196*time.Millisecond, 500)
+	r := read(1199*time.Millisecond, 1200*time.Millisecond, 695)
+	if len(r.Gaps) != 0 || len(r.Samples) != 1 || r.Samples[0].Bits != 195 {
+		t.Fatalf("gaps %v, samples %v: 195 passages in 200 ms at 1,000 a second are no reset", r.Gaps, r.Samples)
+	}
+	// Without a word of when the device was asked, the same answers could only be a reset.
+	r = read(0, 1204*time.Millisecond, 890)
+	if len(r.Gaps) != 1 {
+		t.Errorf("195 passages in 5 ms at 1,000 a second went by without a gap: %v", r.Samples)
+	}
+}

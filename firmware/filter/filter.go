@@ -27,7 +27,8 @@ type Filter struct {
 	reduced             point.Reduced
 	stats               Stats
 	scratch             []byte
-	event               int // position in the present block's Events
+	event               int   // position in the present block's Events
+	asked               int64 // no later than when the device took the present block's values
 }
 
 // Stats counts what should not happen.
@@ -144,6 +145,10 @@ func (f *Filter) Stats() Stats { return f.stats }
 func (f *Filter) Apply(b *drivers.Block, now clock.Map) (telemetry, critical *Report) {
 	f.begin()
 	f.event = 0
+	f.asked = b.Time
+	if b.Asked != 0 {
+		f.asked = min(b.Asked, b.Time)
+	}
 	for i := range b.Readings {
 		r := &b.Readings[i]
 		k := r.Index - f.base
