@@ -1751,6 +1751,7 @@ type Inventory struct {
 	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
 	Session       string                 `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
 	Epochs        []*EpochInventory      `protobuf:"bytes,3,rep,name=epochs,proto3" json:"epochs,omitempty"`
+	Gaps          []*Gap                 `protobuf:"bytes,4,rep,name=gaps,proto3" json:"gaps,omitempty"` // losses that no durable batch of the gateway carries yet
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1802,6 +1803,13 @@ func (x *Inventory) GetSession() string {
 func (x *Inventory) GetEpochs() []*EpochInventory {
 	if x != nil {
 		return x.Epochs
+	}
+	return nil
+}
+
+func (x *Inventory) GetGaps() []*Gap {
+	if x != nil {
+		return x.Gaps
 	}
 	return nil
 }
@@ -2052,11 +2060,12 @@ const file_courtside_proto_rawDesc = "" +
 	"\x05clean\x18\x03 \x01(\bR\x05clean\x12\x12\n" +
 	"\x04open\x18\x04 \x01(\bR\x04open\x125\n" +
 	"\btime_map\x18\x05 \x01(\v2\x1a.courtside.sync.v1.TimeMapR\atimeMap\x126\n" +
-	"\x05lanes\x18\x06 \x03(\v2 .courtside.sync.v1.LaneInventoryR\x05lanes\"x\n" +
+	"\x05lanes\x18\x06 \x03(\v2 .courtside.sync.v1.LaneInventoryR\x05lanes\"\xa4\x01\n" +
 	"\tInventory\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\x129\n" +
-	"\x06epochs\x18\x03 \x03(\v2!.courtside.sync.v1.EpochInventoryR\x06epochs\"\x86\x01\n" +
+	"\x06epochs\x18\x03 \x03(\v2!.courtside.sync.v1.EpochInventoryR\x06epochs\x12*\n" +
+	"\x04gaps\x18\x04 \x03(\v2\x16.courtside.sync.v1.GapR\x04gaps\"\x86\x01\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fexpires_unix\x18\x02 \x01(\x12R\vexpiresUnix\x122\n" +
@@ -2184,12 +2193,13 @@ var file_courtside_proto_depIdxs = []int32{
 	9,  // 20: courtside.sync.v1.EpochInventory.time_map:type_name -> courtside.sync.v1.TimeMap
 	20, // 21: courtside.sync.v1.EpochInventory.lanes:type_name -> courtside.sync.v1.LaneInventory
 	21, // 22: courtside.sync.v1.Inventory.epochs:type_name -> courtside.sync.v1.EpochInventory
-	8,  // 23: courtside.sync.v1.Command.kind:type_name -> courtside.sync.v1.CommandKind
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	12, // 23: courtside.sync.v1.Inventory.gaps:type_name -> courtside.sync.v1.Gap
+	8,  // 24: courtside.sync.v1.Command.kind:type_name -> courtside.sync.v1.CommandKind
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_courtside_proto_init() }

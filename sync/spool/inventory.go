@@ -30,6 +30,11 @@ func (s *Spool) Inventory() wire.Inventory {
 			settled = append(settled, ep.id)
 		}
 	}
+	for _, p := range s.gaps.pending {
+		if !p.gap.PointKnown {
+			inv.Gaps = append(inv.Gaps, p.gap)
+		}
+	}
 	s.inventories[s.number] = settled
 	delete(s.inventories, s.number-keptInventories)
 	return inv

@@ -80,6 +80,7 @@ type Inventory struct {
 	Number  uint64 // ascending within a session
 	Session string
 	Epochs  []EpochInventory
+	Gaps    []point.Gap // losses of batches that no durable batch of the gateway carries yet; at most MaxNotes
 }
 
 // CommandKind says what a command wants.

@@ -64,6 +64,11 @@ func genInventory() *rapid.Generator[Inventory] {
 			}
 			inv.Epochs = append(inv.Epochs, e)
 		}
+		for range rapid.IntRange(0, 3).Draw(t, "gaps") {
+			g := genGap(0).Draw(t, "gap")
+			g.Epoch[0] = 1 // not zero
+			inv.Gaps = append(inv.Gaps, g)
+		}
 		return inv
 	})
 }
@@ -235,6 +240,12 @@ func TestControlRefusesMessages(t *testing.T) {
 	epoch := func(e *contract.EpochInventory) proto.Message {
 		return &contract.Inventory{Epochs: []*contract.EpochInventory{e}}
 	}
+	gap := func(change func(*contract.Gap)) proto.Message {
+		g := &contract.Gap{Epoch: make([]byte, 16), Lane: contract.Lane_LANE_TELEMETRY, To: 1, Reason: contract.GapReason_GAP_REASON_DROPPED}
+		g.Epoch[0] = 1
+		change(g)
+		return &contract.Inventory{Gaps: []*contract.Gap{g}}
+	}
 	lane := func(l ...*contract.LaneInventory) proto.Message {
 		return epoch(&contract.EpochInventory{Epoch: e, Lanes: l})
 	}
@@ -282,6 +293,14 @@ func TestControlRefusesMessages(t *testing.T) {
 		"inventory: too many epochs":        {&contract.Inventory{Epochs: make([]*contract.EpochInventory, MaxEpochs+1)}, ErrTooLarge},
 		"inventory: too many lanes":         {lane(make([]*contract.LaneInventory, 2*MaxEpochs+1)...), ErrTooLarge},
 		"inventory: too many ranges":        {pending(make([]*contract.PendingRange, MaxRanges+1)...), ErrTooLarge},
+		"inventory: a gap of no epoch":      {gap(func(g *contract.Gap) { g.Epoch = nil }), ErrInvalid},
+		"inventory: a gap of no lane":       {gap(func(g *contract.Gap) { g.Lane = 0 }), ErrInvalid},
+		"inventory: a gap of one point":     {gap(func(g *contract.Gap) { g.Point = new(uint32) }), ErrInvalid},
+		"inventory: a gap that ends early":  {gap(func(g *contract.Gap) { g.From = 1 }), ErrInvalid},
+		"inventory: a gap without reason":   {gap(func(g *contract.Gap) { g.Reason = 0 }), ErrInvalid},
+		"inventory: a gap of reason 263":    {gap(func(g *contract.Gap) { g.Reason = 263 }), ErrInvalid},
+		"inventory: a gap's boot of 3 B":    {gap(func(g *contract.Gap) { g.BootId = []byte("abc") }), ErrInvalid},
+		"inventory: too many gaps":          {&contract.Inventory{Gaps: make([]*contract.Gap, MaxNotes+1)}, ErrTooLarge},
 		"command: no id":                    {&contract.Command{Kind: 2}, ErrInvalid},
 		"command: an id with a line break":  {&contract.Command{Id: "a\nb", Kind: 2}, ErrInvalid},
 		"command: an id of 65 bytes":        {&contract.Command{Id: strings.Repeat("x", 65), Kind: 2}, ErrInvalid},

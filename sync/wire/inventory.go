@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/courtside-edge/courtside/sync/contract"
 	"github.com/courtside-edge/courtside/sync/point"
@@ -11,11 +12,11 @@ func inventoryShape() shape {
 	// Lanes are bounded by their number, of which each epoch may name each once.
 	lane := shape{3: {what: "pending ranges", max: MaxRanges}}
 	epoch := shape{6: {what: "lanes", max: 2 * MaxEpochs, sub: lane}}
-	return shape{3: {what: "epochs", max: MaxEpochs, sub: epoch}}
+	return shape{3: {what: "epochs", max: MaxEpochs, sub: epoch}, 4: {what: "gaps", max: MaxNotes}}
 }
 
 // EncodeInventory returns the payload of inv. Pending ranges beyond MaxRanges are joined with their neighbours, so that the
-// seqs between them count as pending too; of more than MaxEpochs epochs the first are left out.
+// seqs between them count as pending too; of more than MaxEpochs epochs the first are left out, of more than MaxNotes gaps the last.
 func EncodeInventory(inv Inventory) []byte {
 	c := &contract.Inventory{Number: inv.Number, Session: text(inv.Session)}
 	epochs := inv.Epochs[max(0, len(inv.Epochs)-MaxEpochs):]
@@ -36,7 +37,40 @@ func EncodeInventory(inv Inventory) []byte {
 		}
 		c.Epochs = append(c.Epochs, ce)
 	}
+	for i := range inv.Gaps[:min(len(inv.Gaps), MaxNotes)] {
+		if !inv.Gaps[i].PointKnown { // of points only a batch can tell, which has their table
+			c.Gaps = append(c.Gaps, gapTo(&inv.Gaps[i]))
+		}
+	}
 	return encodeControl(c)
+}
+
+func gapTo(g *point.Gap) *contract.Gap {
+	return &contract.Gap{Epoch: bytes16(g.Epoch), Lane: contract.Lane(g.Lane), From: g.From, To: g.To, FirstMono: g.First, LastMono: g.Last,
+		BootId: bytes16(g.Boot), Count: g.Count, Reason: contract.GapReason(g.Reason)}
+}
+
+// gapOf reads a gap of batches.
+func gapOf(c *contract.Gap) (g point.Gap, err error) {
+	if c.Point != nil {
+		return g, fmt.Errorf("%w: a gap of point %d outside a batch", ErrInvalid, *c.Point)
+	}
+	if g.Epoch, err = epochOf("epoch", c.Epoch); err != nil {
+		return g, err
+	}
+	if g.Lane, err = laneOf(c.Lane); err != nil {
+		return g, err
+	}
+	if len(c.BootId) > 0 {
+		if g.Boot, err = from16("boot id", c.BootId); err != nil {
+			return g, err
+		}
+	}
+	if c.Reason < 0 || c.Reason > math.MaxUint8 {
+		return g, fmt.Errorf("%w: gap of the unknown reason %d", ErrInvalid, c.Reason)
+	}
+	g.From, g.To, g.First, g.Last, g.Count, g.Reason = c.From, c.To, c.FirstMono, c.LastMono, c.Count, point.GapReason(c.Reason)
+	return g, checkGap(&g, 0)
 }
 
 func pendingTo(ranges []PendingRange, join int) (out []*contract.PendingRange) {
@@ -78,6 +112,13 @@ func DecodeInventory(payload []byte) (Inventory, error) {
 		}
 		met[e.Epoch] = true
 		inv.Epochs = append(inv.Epochs, e)
+	}
+	for i, cg := range c.Gaps {
+		g, err := gapOf(cg)
+		if err != nil {
+			return Inventory{}, fmt.Errorf("decoding an inventory: gap %d: %w", i, err)
+		}
+		inv.Gaps = append(inv.Gaps, g)
 	}
 	return inv, nil
 }

@@ -104,11 +104,16 @@ func (r *Rig) NewVenue(m *venuemap.Map, devices []point.ID) *venue.Venue {
 	return v
 }
 
-// deliver appends a record to the log and applies it.
-func (r *Rig) Deliver(kind log.Kind, payload []byte) []venue.Effect {
+// Record appends a record to the log and returns it.
+func (r *Rig) Record(kind log.Kind, payload []byte) log.Record {
 	rec := log.Record{Offset: uint64(len(r.Records)), Kind: kind, Venue: Venue, Gateway: Gateway, Received: r.Now, Payload: payload}
 	r.Records = append(r.Records, rec)
-	return r.V.Apply(rec)
+	return rec
+}
+
+// Deliver appends a record to the log and applies it.
+func (r *Rig) Deliver(kind log.Kind, payload []byte) []venue.Effect {
+	return r.V.Apply(r.Record(kind, payload))
 }
 
 func (r *Rig) DeliverTable() {
