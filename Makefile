@@ -17,7 +17,7 @@ help: ## List the targets.
 
 build: ## Build gateway, aggregator, gwctl, venuesim and loadgen for this machine into bin/.
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./firmware/cmd/gateway ./firmware/cmd/gwctl ./cloud/cmd/aggregator ./tools/venuesim/cmd/venuesim ./tools/loadgen/cmd/loadgen
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./tools/demo ./firmware/cmd/gateway ./firmware/cmd/gwctl ./cloud/cmd/aggregator ./tools/venuesim/cmd/venuesim ./tools/loadgen/cmd/loadgen
 
 test: lint test-race test-386 ## Check layers and format, run all tests with the race detector, and once more as 32-bit.
 
@@ -34,7 +34,7 @@ bench: ## Print every aim of docs/design.md beside what this machine reached.
 	$(GO) run ./tools/bench
 
 demo: build ## Run a simulated venue, two gateways, the aggregator and its page (DEMO_SECONDS=60 DEMO_SPEED=120 ends with a verdict).
-	@$(GO) run ./tools/demo -bin bin -seconds $(DEMO_SECONDS) -speed $(DEMO_SPEED) $(DEMO_ARGS)
+	@bin/demo -bin bin -seconds $(DEMO_SECONDS) -speed $(DEMO_SPEED) $(DEMO_ARGS)
 
 lint: ## Check formatting, go vet and the layers.
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofmt'd (make fmt):"; echo "$$out"; exit 1; fi
