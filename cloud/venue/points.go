@@ -42,8 +42,11 @@ func (v *Venue) Points(f PointFilter) PointsAnswer {
 	now := v.o.Now()
 	a := PointsAnswer{Basis: v.basis(now), Points: []PointValue{}}
 	for _, k := range v.points {
+		if f.Device != "" && k.device != f.Device {
+			continue
+		}
 		s := best(v.byPoint[k])
-		if s == nil || (f.Device != "" && k.device != f.Device) || (f.Kind != 0 && s.last.point.Kind != f.Kind) {
+		if s == nil || (f.Kind != 0 && s.last.point.Kind != f.Kind) {
 			continue
 		}
 		if f.Limit > 0 && len(a.Points) == f.Limit {

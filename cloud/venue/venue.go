@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/courtside-edge/courtside/cloud/log"
@@ -64,6 +65,7 @@ type Venue struct {
 	decoder *wire.Decoder
 	batch   wire.Batch // scratch of the applying goroutine
 	runs    runList    // scratch of the applying goroutine
+	tally   atomic.Pointer[tally]
 
 	mu       sync.RWMutex
 	gateways map[point.ID]*gateway

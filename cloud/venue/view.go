@@ -18,7 +18,7 @@ type Basis struct {
 // Completeness says how much of the truth an answer can hold.
 type Completeness struct {
 	Points         int      `json:"points" doc:"points that the gateways' tables name"`
-	Known          int      `json:"known" doc:"points whose value is known now"`
+	Known          int      `json:"known" doc:"points whose value is known, counted at most 100 ms ago"`
 	Gaps           int      `json:"gaps" doc:"declared losses"`
 	PendingBatches uint64   `json:"pending_batches" doc:"batches that the gateways say they still hold"`
 	AwaitingTable  int      `json:"awaiting_table" doc:"logged batches that wait for their point table"`
@@ -63,13 +63,7 @@ func (g *gateway) lostSince(lane point.Lane, from, now int64) bool {
 // basis evaluates what every answer says of itself. The caller holds a lock.
 func (v *Venue) basis(now time.Time) Basis {
 	b := Basis{Venue: v.o.ID, AsOf: now, Offset: v.offset, Clock: "none"}
-	at := now.UnixNano()
-	for _, list := range v.byPoint {
-		b.Completeness.Points++
-		if s := best(list); s != nil && s.unknown(at) == "" {
-			b.Completeness.Known++
-		}
-	}
+	b.Completeness.Points, b.Completeness.Known = len(v.byPoint), v.known(now)
 	b.Completeness.GatewaysDown = []string{}
 	for _, g := range v.order {
 		b.Completeness.Gaps += len(g.gaps)
@@ -84,6 +78,31 @@ func (v *Venue) basis(now time.Time) Basis {
 		b.Completeness.SetAside += n
 	}
 	return b
+}
+
+// knownFor is how long a count of the known points serves the answers after it. Counting looks at every point: at
+// each answer of a large venue it would keep those who apply batches waiting for milliseconds.
+const knownFor = 100 * time.Millisecond
+
+// tally is a count of the points whose value was known at a time.
+type tally struct {
+	at    time.Time
+	known int
+}
+
+// known returns how many points have a known value; the count may be up to knownFor old. The caller holds a lock.
+func (v *Venue) known(now time.Time) int {
+	if t := v.tally.Load(); t != nil && now.After(t.at) && now.Sub(t.at) < knownFor {
+		return t.known
+	}
+	t := &tally{at: now}
+	for _, list := range v.byPoint {
+		if s := best(list); s != nil && s.unknown(now.UnixNano()) == "" {
+			t.known++
+		}
+	}
+	v.tally.Store(t)
+	return t.known
 }
 
 // Basis returns what an answer given now rests on.
