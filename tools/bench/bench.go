@@ -25,6 +25,7 @@ type bench struct {
 	bin     string
 	seconds time.Duration // that each measurement measures
 	warmup  time.Duration
+	profile string // folder for loadgen's profiles; empty for none
 	ca      *devca.Authority
 	ids     map[string]devca.Endpoint // by "aggregator" and "gateway"
 	say     io.Writer                 // progress, for people

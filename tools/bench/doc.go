@@ -8,6 +8,7 @@
 //	-seconds 20              how long each one measures, after its warm-up
 //	-short                   everything in less than three minutes
 //	-json FILE               the rows for programs
+//	-profile DIR             CPU and heap profiles of loadgen, which is the gateway with a generator
 //
 // How freshness is measured: every millisecond the generator yields a reading whose value is the wall clock at its
 // creation. A prober reads that point over REST at random moments; the age of what an answer shows, when the answer has

@@ -27,6 +27,7 @@ type flags struct {
 	short   bool
 	json    string
 	bin     string
+	profile string
 }
 
 func main() {
@@ -57,6 +58,7 @@ func parse(args []string) (flags, error) {
 	set.BoolVar(&f.short, "short", false, "everything in less than three minutes")
 	set.StringVar(&f.json, "json", "", "write the rows into this file, too")
 	set.StringVar(&f.bin, "bin", "", "folder of gateway, aggregator and loadgen; built when empty")
+	set.StringVar(&f.profile, "profile", "", "folder into which loadgen writes profiles of itself, for go tool pprof")
 	if err := set.Parse(args); err != nil {
 		return f, err
 	}
@@ -99,6 +101,7 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
+	b.profile = f.profile
 	r.Rows = b.run(ctx, measurements(), f.only)
 	m := r.Machine
 	fmt.Printf("%s, %d cores, %s, Linux %s, load before %s, %g s each\n\n", m.CPU, m.Cores, m.Go, m.Kernel, m.Load, m.Seconds)

@@ -15,7 +15,8 @@ const probeEvery = 20 * time.Millisecond
 // ages are how old what REST answers showed was when they arrived.
 type ages struct {
 	telemetry, critical []time.Duration
-	missing             int // answers without a value
+	took                []time.Duration // by the answers themselves
+	missing             int             // answers without a value
 	// since is when samples began that count as live, Unix ns: answers that show older ones only are stale.
 	since int64
 	stale int
@@ -54,11 +55,13 @@ func (r *rig) ask(ctx context.Context, base int64, a *ages) error {
 			Value *float64 `json:"value"`
 		} `json:"points"`
 	}
+	asked := time.Now()
 	err := r.get(ctx, "/v1/venues/"+loadgen.Venue+"/points?device="+loadgen.ProbeDevice, &answer)
 	now := time.Now().UnixNano()
 	if err != nil {
 		return err
 	}
+	a.took = append(a.took, time.Since(asked))
 	for _, p := range answer.Points {
 		switch {
 		case p.Value == nil:

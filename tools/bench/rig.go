@@ -20,6 +20,7 @@ import (
 // rig is one aggregator and what feeds it, in a folder of its own.
 type rig struct {
 	b           *bench
+	name        string // of the measurement
 	dir         string
 	api, broker string // host:port
 	files       loadgen.Files
@@ -33,7 +34,7 @@ func (b *bench) newRig(name string) (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rig{b: b, dir: dir, client: http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}}
+	r := &rig{b: b, name: name, dir: dir, client: http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}}
 	for _, into := range []*string{&r.api, &r.broker} {
 		if *into, err = freeAddress(); err != nil {
 			return nil, err
@@ -115,7 +116,11 @@ func (r *rig) startLoad(ctx context.Context, more ...string) (*load, error) {
 			l.mu.Unlock()
 		}
 	}}
-	p, err := start(r.dir, "loadgen", out, filepath.Join(r.b.bin, "loadgen"), append([]string{"run", "--json", "--config", r.files.Gateway}, more...)...)
+	args := append([]string{"run", "--json", "--config", r.files.Gateway}, more...)
+	if r.b.profile != "" {
+		args = append(args, "--cpuprofile", filepath.Join(r.b.profile, r.name+".cpu"), "--memprofile", filepath.Join(r.b.profile, r.name+".heap"))
+	}
+	p, err := start(r.dir, "loadgen", out, filepath.Join(r.b.bin, "loadgen"), args...)
 	if err != nil {
 		return nil, err
 	}

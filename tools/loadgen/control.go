@@ -15,6 +15,7 @@ const holdLook = 500 * time.Microsecond
 // Control is what the generators of one process share: how much they may yield, and what they did. It is safe for concurrent use.
 type Control struct {
 	hold     int64
+	closed   atomic.Bool // some generator is at "max"
 	held     atomic.Int64
 	produced atomic.Uint64 // readings, probes included
 	skipped  atomic.Uint64 // readings that a paced generator owed and never made
@@ -32,6 +33,9 @@ func NewControl(hold int64) *Control {
 
 // SetHeld says how many bytes of telemetry the spool holds now.
 func (c *Control) SetHeld(bytes int64) { c.held.Store(bytes) }
+
+// Closed reports whether any generator is at "max", so that SetHeld has to be called every few milliseconds.
+func (c *Control) Closed() bool { return c.closed.Load() }
 
 // full reports whether a generator at "max" has to wait.
 func (c *Control) full() bool { return c.held.Load() >= c.hold }

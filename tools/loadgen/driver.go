@@ -117,6 +117,9 @@ func (s *source) Open(ctx context.Context) (drivers.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &drivers.Error{Op: "connect", Err: err}
 	}
+	if s.interval == 0 {
+		s.control.closed.Store(true)
+	}
 	c := &conn{source: s, crowd: newCrowd(len(s.seats), s.seed), due: make([]int64, len(s.probes)), closed: make(chan struct{})}
 	c.block.Readings = make([]drivers.Reading, 0, max(s.size, len(s.seats))+len(s.probes))
 	return c, nil

@@ -78,7 +78,9 @@ func (r *run) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-hold.C:
-			r.o.Control.SetHeld(r.held())
+			if r.o.Control.Closed() {
+				r.o.Control.SetHeld(r.held())
+			}
 		case <-warm:
 			r.trips.forget()
 		case <-report.C:

@@ -81,7 +81,7 @@ func runCommand() *cobra.Command {
 	asJSON := c.Flags().Bool("json", false, "a JSON object a second instead of a line")
 	var p profiles
 	c.Flags().StringVar(&p.cpu, "cpuprofile", "", "write a CPU profile of the run into this file")
-	c.Flags().StringVar(&p.memory, "memprofile", "", "write a profile of the heap before the stop into this file")
+	c.Flags().StringVar(&p.memory, "memprofile", "", "write a profile of the heap, as it is when the stop begins, into this file")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()
 		if *length > 0 {
@@ -94,10 +94,11 @@ func runCommand() *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("the configuration has faults:\n%w", err)
 		}
-		if err := p.start(); err != nil {
+		stopped, err := p.start(ctx)
+		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, p.stop()) }()
+		defer func() { err = errors.Join(err, stopped()) }()
 		log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.Log.Level}))
 		final, err := loadgen.Run(ctx, loadgen.Options{Config: cfg, Control: control, Version: version, Log: log, Warmup: *warmup,
 			Report: report(c.OutOrStdout(), *asJSON)})

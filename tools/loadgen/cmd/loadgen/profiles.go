@@ -1,44 +1,49 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"runtime/pprof"
 )
 
-// profiles are what `go tool pprof` reads; empty paths for none.
-type profiles struct {
-	cpu, memory string
-	file        *os.File
+// profiles are files that `go tool pprof` reads; empty paths for none.
+type profiles struct{ cpu, memory string }
+
+// start begins to profile. The heap is written when ctx ends, while the gateway still has its memory; stopped waits for that.
+func (p profiles) start(ctx context.Context) (stopped func() error, err error) {
+	var cpu *os.File
+	if p.cpu != "" {
+		if cpu, err = os.Create(p.cpu); err != nil {
+			return nil, fmt.Errorf("--cpuprofile: %w", err)
+		}
+		if err := pprof.StartCPUProfile(cpu); err != nil {
+			return nil, errors.Join(fmt.Errorf("--cpuprofile: %w", err), cpu.Close())
+		}
+	}
+	heap := make(chan error, 1)
+	cancel := context.AfterFunc(ctx, func() { heap <- p.heap() })
+	return func() error {
+		var failed error
+		if !cancel() {
+			failed = <-heap
+		}
+		if cpu != nil {
+			pprof.StopCPUProfile()
+			failed = errors.Join(failed, cpu.Close())
+		}
+		return failed
+	}, nil
 }
 
-func (p *profiles) start() (err error) {
-	if p.cpu == "" {
-		return nil
-	}
-	if p.file, err = os.Create(p.cpu); err != nil {
-		return fmt.Errorf("--cpuprofile: %w", err)
-	}
-	if err := pprof.StartCPUProfile(p.file); err != nil {
-		return errors.Join(fmt.Errorf("--cpuprofile: %w", err), p.file.Close())
-	}
-	return nil
-}
-
-// stop writes what is wanted. The heap is as the last collection left it, with the gateway's memory still counted.
-func (p *profiles) stop() error {
-	var errs []error
-	if p.file != nil {
-		pprof.StopCPUProfile()
-		errs = append(errs, p.file.Close())
-	}
+func (p profiles) heap() error {
 	if p.memory == "" {
-		return errors.Join(errs...)
+		return nil
 	}
 	f, err := os.Create(p.memory)
 	if err != nil {
-		return errors.Join(append(errs, fmt.Errorf("--memprofile: %w", err))...)
+		return fmt.Errorf("--memprofile: %w", err)
 	}
-	return errors.Join(append(errs, pprof.WriteHeapProfile(f), f.Close())...)
+	return errors.Join(pprof.WriteHeapProfile(f), f.Close())
 }
