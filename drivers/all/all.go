@@ -5,12 +5,14 @@ import (
 	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/drivers/modbus"
 	"github.com/courtside-edge/courtside/drivers/opcua"
+	"github.com/courtside-edge/courtside/drivers/tracking"
 )
 
 // All returns every driver by the name that configuration uses.
 func All() drivers.Registry {
 	return drivers.Registry{
-		"modbus": modbus.Driver{},
-		"opcua":  opcua.Driver{},
+		"modbus":   modbus.Driver{},
+		"opcua":    opcua.Driver{},
+		"tracking": tracking.Driver{},
 	}
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Generates the Go code of sync/contract from its .proto file. It needs protoc 3.21 or later (Debian:
-# protobuf-compiler); the Go plugin comes from this module's tool directive, at the version of go.mod.
+# Generates the Go code of the .proto files. It needs protoc 3.21 or later (Debian: protobuf-compiler); the Go plugin
+# comes from this module's tool directive, at the version of go.mod.
 # With --check it changes nothing and fails when the committed code is not what protoc would write.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -12,14 +12,18 @@ trap 'rm -rf "$work"' EXIT
 printf '#!/bin/sh\nexec go tool protoc-gen-go "$@"\n' >"$work/protoc-gen-go"
 chmod +x "$work/protoc-gen-go"
 mkdir "$work/out"
-protoc --plugin="protoc-gen-go=$work/protoc-gen-go" --proto_path=sync/contract \
-	--go_out="$work/out" --go_opt=paths=source_relative courtside.proto
 
-if [ "${1:-}" = --check ]; then
-	# The header names protoc's version, which may differ from machine to machine.
-	grep -v '^// .*protoc' "$work/out/courtside.pb.go" >"$work/want"
-	grep -v '^// .*protoc' sync/contract/courtside.pb.go >"$work/have"
-	cmp -s "$work/want" "$work/have" || { echo "protogen: sync/contract/courtside.pb.go is stale; run make proto" >&2; exit 1; }
-else
-	cp "$work/out/courtside.pb.go" sync/contract/courtside.pb.go
-fi
+for proto in sync/contract/courtside.proto drivers/tracking/events/events.proto; do
+	dir=$(dirname "$proto")
+	code=$(basename "$proto" .proto).pb.go
+	protoc --plugin="protoc-gen-go=$work/protoc-gen-go" --proto_path="$dir" \
+		--go_out="$work/out" --go_opt=paths=source_relative "$(basename "$proto")"
+	if [ "${1:-}" = --check ]; then
+		# The header names protoc's version, which may differ from machine to machine.
+		grep -v '^// .*protoc' "$work/out/$code" >"$work/want"
+		grep -v '^// .*protoc' "$dir/$code" >"$work/have"
+		cmp -s "$work/want" "$work/have" || { echo "protogen: $dir/$code is stale; run make proto" >&2; exit 1; }
+	else
+		cp "$work/out/$code" "$dir/$code"
+	fi
+done
