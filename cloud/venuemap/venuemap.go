@@ -19,6 +19,9 @@ const MaxBytes = 64 << 20
 // MaxExtent is the largest coordinate in metres; anything beyond is a longitude or a mistake.
 const MaxExtent = 2000
 
+// maxFaults is how many faults of one file are named; nobody reads on beyond.
+const maxFaults = 20
+
 // Seat is one numbered seat.
 type Seat struct {
 	Place, Section, Row, Number string
@@ -111,13 +114,12 @@ func Parse(raw []byte) (*Map, error) {
 		key := f.Properties.Kind + " " + f.Properties.Place
 		if first, twice := seen[key]; twice {
 			faults = append(faults, fmt.Errorf("feature %d: %s is feature %d already", i, key, first))
-			continue
-		}
-		seen[key] = i
-		if err := m.add(f); err != nil {
+		} else if err := m.add(f); err != nil {
 			faults = append(faults, fmt.Errorf("feature %d (%s): %w", i, key, err))
+		} else {
+			seen[key] = i
 		}
-		if len(faults) == 20 {
+		if len(faults) == maxFaults {
 			faults = append(faults, errors.New("more faults follow"))
 			break
 		}

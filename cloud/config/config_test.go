@@ -1,0 +1,87 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/courtside-edge/courtside/cloud/config"
+)
+
+const minimal = `data_dir: data
+identity: {trust_domain: courtside.test, workload_api: "unix:///run/agent.sock"}
+venues:
+  - id: dal-001
+    gateways:
+      - {id: gw-north, devices: [plc-1, plc-2]}
+`
+
+func load(t *testing.T, text string) (*config.Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "aggregator.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return config.Load(path)
+}
+
+func TestDefaults(t *testing.T) {
+	c, err := load(t, minimal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.API.Listen != "127.0.0.1:8080" || c.Broker.Listen != "0.0.0.0:8883" || c.Limits.MaxSamples != 65536 || c.Sync.Interval != 5*time.Millisecond || c.Log.Format != "text" {
+		t.Errorf("defaults %+v", c)
+	}
+	if !filepath.IsAbs(c.DataDir) || filepath.Base(c.DataDir) != "data" {
+		t.Errorf("data_dir %q: a relative path starts from the file's folder", c.DataDir)
+	}
+	v := c.Venues[0]
+	if v.ID != "dal-001" || v.Cell != 1 || v.Bucket != time.Minute || v.Map != nil || len(v.Gateways) != 1 || len(v.Gateways[0].Devices) != 2 {
+		t.Errorf("venue %+v", v)
+	}
+}
+
+func TestExternalBrokerHasNoListener(t *testing.T) {
+	c, err := load(t, minimal+"broker: {url: \"mqtts://broker:8883\"}\n")
+	if err != nil || c.Broker.Listen != "" {
+		t.Errorf("%v, %+v", err, c)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	replace := func(old, new string) string { return strings.Replace(minimal, old, new, 1) }
+	for name, c := range map[string]struct {
+		text string
+		want []string
+	}{
+		"empty":               {"", []string{"it holds no setting"}},
+		"unknown key":         {minimal + "brokr: {}\n", []string{"aggregator.yaml:7:1", "brokr", "broker"}},
+		"no identity":         {replace(`, workload_api: "unix:///run/agent.sock"`, ""), []string{"aggregator.yaml:2:", "workload_api, or cert_file"}},
+		"two identities":      {replace("}", ", cert_file: a.pem, key_file: b.pem, bundle_file: c.pem}"), []string{"keep one of them"}},
+		"half an identity":    {replace(`workload_api: "unix:///run/agent.sock"`, "cert_file: a.pem"), []string{"come as three"}},
+		"two brokers":         {minimal + "broker: {listen: \":8883\", url: \"mqtts://b:8883\"}\n", []string{"both listen and url"}},
+		"bad venue id":        {replace("dal-001", "Dal 001"), []string{":4:9", "lower-case"}},
+		"bad device id":       {replace("plc-2", "PLC2"), []string{":6:41", "lower-case"}},
+		"device twice":        {minimal + "      - {id: gw-south, devices: [plc-2]}\n", []string{"aggregator.yaml:7:"}},
+		"gateway twice":       {minimal + "      - {id: gw-north, devices: [plc-3]}\n", []string{"gateway gw-north is listed twice"}},
+		"venue twice":         {minimal + "  - id: dal-001\n    gateways: [{id: gw-2, devices: [d]}]\n", []string{"venue dal-001 stands at", "aggregator.yaml:4"}},
+		"map is missing":      {replace("    gateways:", "    map: arena.geojson\n    gateways:"), []string{":5:", "arena.geojson", "no such file"}},
+		"bucket out of range": {replace("    gateways:", "    bucket: 1ms\n    gateways:"), []string{"1s"}},
+		"several at once":     {replace("dal-001", "Dal 001") + "brokr: {}\n", []string{"brokr", "lower-case"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(t, c.text)
+			if err == nil {
+				t.Fatal("it was taken")
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("no %q in\n%v", want, err)
+				}
+			}
+		})
+	}
+}
