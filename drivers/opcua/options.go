@@ -56,14 +56,14 @@ type options struct {
 type security struct {
 	Policy         string `yaml:"policy"`
 	Mode           string `yaml:"mode"`
-	ServerCertFile string `yaml:"server_cert_file"`
-	CertFile       string `yaml:"cert_file"`
-	KeyFile        string `yaml:"key_file"`
+	ServerCertFile string `yaml:"server_cert_file,path"`
+	CertFile       string `yaml:"cert_file,path"`
+	KeyFile        string `yaml:"key_file,path"`
 }
 
 type login struct {
 	User         string `yaml:"user"`
-	PasswordFile string `yaml:"password_file"`
+	PasswordFile string `yaml:"password_file,path"`
 	AllowClear   bool   `yaml:"allow_clear"`
 }
 

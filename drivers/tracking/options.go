@@ -20,10 +20,10 @@ type options struct {
 
 // tlsOptions name the files of a TLS connection; they are read at each Open.
 type tlsOptions struct {
-	CAFile     string `yaml:"ca_file"`     // the authority of the server; the system's own when empty
-	CertFile   string `yaml:"cert_file"`   // our certificate, when the server asks for one
-	KeyFile    string `yaml:"key_file"`    // its key
-	ServerName string `yaml:"server_name"` // what the server's certificate names; the address's host when empty
+	CAFile     string `yaml:"ca_file,path"`   // the authority of the server; the system's own when empty
+	CertFile   string `yaml:"cert_file,path"` // our certificate, when the server asks for one
+	KeyFile    string `yaml:"key_file,path"`  // its key
+	ServerName string `yaml:"server_name"`    // what the server's certificate names; the address's host when empty
 }
 
 // readOptions returns the section's options, and all its faults joined.

@@ -157,7 +157,7 @@ func (d *decoder) dictionary(n *node, v reflect.Value, f *field) {
 	for i := range n.entries {
 		e := &n.entries[i]
 		key, value := reflect.New(t.Key()).Elem(), reflect.New(t.Elem()).Elem()
-		if err := d.text(e.key, key); err != nil {
+		if err := d.text(e.key, key, false); err != nil {
 			d.faults.Add(d.doc.at(int(e.line), int(e.column), err.Error(), ""))
 			continue
 		}

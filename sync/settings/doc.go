@@ -10,7 +10,7 @@
 //	Level  string        `yaml:"level" enum:"debug,info,warn,error"`
 //
 // yaml names the key (the field's name in lower case without it, "-" for none), "required" refuses
-// its absence, "inline" reads an embedded struct's keys in place; min and max bound numbers, durations and
+// its absence, "path" makes a text a path as Path does, for those who may not import this package, "inline" reads an embedded struct's keys in place; min and max bound numbers, durations and
 // sizes, both included, written as in the file; enum lists the only texts allowed. A key that is absent leaves
 // its field as it was, so defaults are what the caller filled in. Fields may be bool, numbers, texts, time.Duration ("250ms"),
 // Size ("8GiB"), Path and File, encoding.TextUnmarshaler, Section for a mapping that somebody

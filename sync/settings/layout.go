@@ -19,6 +19,7 @@ type field struct {
 	key      string
 	index    []int // for reflect.Value.FieldByIndex
 	required bool
+	path     bool // a text that is resolved as Path is
 	min, max *bound
 	enum     []string
 }
@@ -58,6 +59,7 @@ func (l *layout) add(t reflect.Type, prefix []int) error {
 		for o := range strings.SplitSeq(options, ",") {
 			inline = inline || o == "inline"
 			f.required = f.required || o == "required"
+			f.path = f.path || o == "path"
 		}
 		if inline {
 			if sf.Type.Kind() != reflect.Struct {

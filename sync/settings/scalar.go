@@ -150,28 +150,28 @@ func (d *decoder) str(n *node, v reflect.Value, f *field) {
 		d.wrong(n, f.key+": "+quote(n.text)+" is not allowed", OneOf(n.text, f.enum))
 		return
 	}
-	if err := d.text(n.text, v); err != nil {
+	if err := d.text(n.text, v, f.path); err != nil {
 		d.wrong(n, f.key+": "+err.Error(), "")
 	}
 }
 
-// text fills v, of a string kind, from s, and checks what its type promises.
-func (d *decoder) text(s string, v reflect.Value) error {
-	switch v.Type() {
-	case idType:
+// text fills v, of a string kind, from s, and checks what its type promises, or its tag that it is a path.
+func (d *decoder) text(s string, v reflect.Value, path bool) error {
+	switch t := v.Type(); {
+	case t == idType:
 		id, err := point.ParseID(s)
 		v.SetString(string(id))
 		return err
-	case nameType:
+	case t == nameType:
 		name, err := point.ParseName(s)
 		v.SetString(string(name))
 		return err
-	case pathType, fileType:
+	case path, t == pathType, t == fileType:
 		if strings.ContainsRune(s, 0) {
 			return fmt.Errorf("%s is not a path", quote(s))
 		}
 		s = d.doc.resolve(s)
-		if v.Type() == fileType && s != "" {
+		if t == fileType && s != "" {
 			if err := readable(s); err != nil {
 				return fmt.Errorf("the file cannot be read: %w", err)
 			}

@@ -445,3 +445,27 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestPathTag resolves a plain text with the tag "path" as Path does.
+func TestPathTag(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "g.yaml")
+	if err := os.WriteFile(file, []byte("cert_file: certs/a.pem\nkey_file: /etc/a.key\nname: a/b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Load(file, Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Cert string `yaml:"cert_file,path"`
+		Key  string `yaml:"key_file,path"`
+		Name string `yaml:"name"`
+	}
+	if err := s.Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Cert != filepath.Join(dir, "certs/a.pem") || got.Key != "/etc/a.key" || got.Name != "a/b" {
+		t.Errorf("%+v", got)
+	}
+}
