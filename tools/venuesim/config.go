@@ -25,7 +25,7 @@ func WriteConfig(dir string, o Options, c siteconfig.Options) (siteconfig.Files,
 		return siteconfig.Files{}, err
 	}
 	plan := field.NewPlan(arena.Dallas())
-	addresses := field.Addresses(plan, field.Options{Host: o.Host, ModbusPort: o.ModbusPort, OPCUAPort: o.OPCUAPort})
+	addresses := field.Addresses(plan, field.Options{Host: o.Host, ModbusPort: o.ModbusPort, OPCUAPort: o.OPCUAPort, TrackingPort: o.TrackingPort})
 	c.MaxLaneRate = LaneRate(o.Speed)
 	return siteconfig.Write(dir, siteconfig.Site{Plan: plan, Addresses: addresses}, c)
 }

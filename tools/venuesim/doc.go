@@ -1,5 +1,5 @@
 // Package venuesim is a simulated venue on real protocols: the arena dal-001 with 19,200 seats, 24 gates and its panels
-// behind Modbus TCP PLCs and an OPC UA server, a crowd that behaves, and the ground truth to judge a cloud by.
+// behind Modbus TCP PLCs, an OPC UA server and a tracking system over the court, a crowd that behaves, and the ground truth to judge a cloud by.
 //
 // Start serves the devices; WriteConfig writes the gateways' and the aggregator's configuration and the venue map that
 // fit them. The order of an event is always the same:
@@ -11,7 +11,7 @@
 //
 // One seed is one event: timetable, tares, counters' first values. Who polls when changes nothing but the noise.
 //
-// The subpackages are its rooms: arena (geometry and map), crowd (who does what when), field (devices, registers, servers),
+// The subpackages are its rooms: arena (geometry and map), crowd (who does what when), court (the game), field (devices, registers, servers),
 // siteconfig (what the integrator would have written).
 //
 // What fails, and what happens:

@@ -19,6 +19,8 @@ type Options struct {
 	ModbusPort int    // of the first Modbus device, the others follow; 0 for free ports
 	OPCUAPort  int    // 0 for a free port
 	HTTPPort   int    // of the truth; 0 for a free port
+	// TrackingPort is that of the tracking system; 0 for a free port.
+	TrackingPort int
 
 	OpenAtOnce bool // do not wait for polls before the doors open
 	Log        *slog.Logger

@@ -11,6 +11,7 @@ import (
 	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/drivers/modbus"
 	"github.com/courtside-edge/courtside/drivers/opcua"
+	"github.com/courtside-edge/courtside/drivers/tracking"
 	"github.com/courtside-edge/courtside/firmware/config"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/tools/venuesim/siteconfig"
@@ -31,6 +32,8 @@ type poller struct {
 	words    map[string]uint16                     // panels
 	air      map[string]float64                    // by name
 	bad      int
+	// positions counts the good readings of each axis, by name.
+	positions map[string]int
 }
 
 // gateways loads the configuration written for s.
@@ -42,7 +45,7 @@ func gateways(t *testing.T, s *Sim) []*config.Config {
 	}
 	var all []*config.Config
 	for _, f := range files.Gateways {
-		c, err := config.Load(f.Path, drivers.Registry{"modbus": modbus.Driver{}, "opcua": opcua.Driver{}})
+		c, err := config.Load(f.Path, drivers.Registry{"modbus": modbus.Driver{}, "opcua": opcua.Driver{}, "tracking": tracking.Driver{}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +87,7 @@ func open(t *testing.T, all []*config.Config) (*poller, []link) {
 	}
 	return &poller{
 		passages: map[point.Direction]map[string]uint64{point.In: {}, point.Out: {}},
-		last:     map[string]uint16{}, taken: map[string]bool{}, words: map[string]uint16{}, air: map[string]float64{},
+		last:     map[string]uint16{}, taken: map[string]bool{}, words: map[string]uint16{}, air: map[string]float64{}, positions: map[string]int{},
 	}, links
 }
 
@@ -137,6 +140,12 @@ func (p *poller) take(c *config.Config, b *drivers.Block) {
 	defer p.mu.Unlock()
 	for _, r := range b.Readings {
 		at := &c.Table[r.Index]
+		if at.Kind == point.Position {
+			if r.Quality.IsGood() {
+				p.positions[string(at.Name)]++
+			}
+			continue
+		}
 		if !r.Quality.IsGood() {
 			p.bad++
 			continue

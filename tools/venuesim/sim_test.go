@@ -3,6 +3,7 @@ package venuesim
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -80,6 +81,15 @@ func TestPolledVenueEqualsItsTruth(t *testing.T) {
 	for _, panel := range truth.Panels {
 		if word, known := p.words[panel.Panel]; !known || word != panel.Word {
 			t.Errorf("%s: word %#04x was read, known %v; %#04x is true", panel.Panel, word, known, panel.Word)
+		}
+	}
+	for n := range 11 {
+		name := fmt.Sprintf("player/%d/y", n)
+		if n == 0 {
+			name = "ball/y"
+		}
+		if p.positions[name] == 0 {
+			t.Errorf("%s was never seen during the game", name)
 		}
 	}
 	if co2 := p.air["building/ne/co2"]; len(p.air) != 20 || co2 < 440 || co2 > 1300 {

@@ -15,8 +15,12 @@ type Options struct {
 	Host       string // 127.0.0.1 when empty
 	ModbusPort int    // of the first Modbus device, the others follow; 0 for free ports
 	OPCUAPort  int    // 0 for a free port
-	Seed       uint64
-	Dated      bool // OPC UA values carry the wall clock as source time
+	// TrackingPort is that of the tracking system; 0 for a free port.
+	TrackingPort int
+	Seed         uint64
+	Dated        bool // OPC UA values carry the wall clock as source time
+	// EventLength is the simulated length of the event, which says when there is a game; 0 for never.
+	EventLength time.Duration
 }
 
 // Field is the running devices. Apply and Refresh are for one goroutine at a time; the devices are polled beside it.
@@ -26,6 +30,8 @@ type Field struct {
 	sensors  sensors
 	plcs     []*plc
 	building *building
+	tracker  *tracker
+	length   time.Duration // of the event
 
 	seats    []register    // by seat
 	counters [2][]register // by direction and lane
@@ -40,7 +46,7 @@ type Field struct {
 
 // Start starts every device of the plan with the state of c, which the caller advances.
 func Start(plan *Plan, c *crowd.Crowd, o Options) (*Field, error) {
-	f := &Field{plan: plan, crowd: c, sensors: sensors{o.Seed}}
+	f := &Field{plan: plan, crowd: c, sensors: sensors{o.Seed}, length: o.EventLength}
 	for i, d := range plan.Devices {
 		if err := f.start(d, Addresses(plan, o)[i], o); err != nil {
 			return nil, errors.Join(err, f.Close())
@@ -63,10 +69,13 @@ func Addresses(plan *Plan, o Options) []string {
 	next := o.ModbusPort
 	for i, d := range plan.Devices {
 		port := o.OPCUAPort
-		if d.Protocol == Modbus {
+		switch d.Protocol {
+		case Modbus:
 			if port = next; next != 0 {
 				next++
 			}
+		case Tracking:
+			port = o.TrackingPort
 		}
 		addresses[i] = net.JoinHostPort(host, strconv.Itoa(port))
 	}
@@ -74,7 +83,12 @@ func Addresses(plan *Plan, o Options) []string {
 }
 
 func (f *Field) start(d Device, addr string, o Options) error {
-	if d.Protocol == OPCUA {
+	switch d.Protocol {
+	case Tracking:
+		t, err := startTracker(d, addr, o.Seed)
+		f.tracker = t
+		return err
+	case OPCUA:
 		b, err := startBuilding(d, f.plan.Arena, addr, f.sensors, o.Dated)
 		f.building = b
 		return err
@@ -188,6 +202,9 @@ func (f *Field) Refresh(elapsed time.Duration) error {
 		f.redraw(f.nextNoisy)
 		f.nextNoisy = (f.nextNoisy + 1) % len(f.plcs)
 	}
+	if f.length > 0 {
+		f.tracker.play(elapsed, crowd.PhaseAt(f.crowd.Now(), f.length))
+	}
 	if f.sinceAir += elapsed; f.sinceAir < airPeriod {
 		return nil
 	}
@@ -218,6 +235,9 @@ func (f *Field) redraw(i int) {
 func (f *Field) Address(id string) string {
 	if f.building != nil && id == f.building.device.ID {
 		return f.building.server.Addr()
+	}
+	if f.tracker != nil && id == f.tracker.device.ID {
+		return f.tracker.server.Addr()
 	}
 	for _, p := range f.plcs {
 		if p.device.ID == id {
@@ -260,6 +280,11 @@ func (f *Field) Close() error {
 	if f.building != nil {
 		if err := f.building.server.Close(); err != nil {
 			faults = append(faults, fmt.Errorf("stop device %s: %w", f.building.device.ID, err))
+		}
+	}
+	if f.tracker != nil {
+		if err := f.tracker.server.Close(); err != nil {
+			faults = append(faults, fmt.Errorf("stop device %s: %w", f.tracker.device.ID, err))
 		}
 	}
 	return errors.Join(faults...)

@@ -282,8 +282,8 @@ func TestTakenPortNamesTheDevice(t *testing.T) {
 
 func TestAddressesFollowTheFirstPort(t *testing.T) {
 	plan := NewPlan(arena.Dallas())
-	addresses := Addresses(plan, Options{Host: "10.0.0.1", ModbusPort: 5020, OPCUAPort: 4840})
-	if addresses[0] != "10.0.0.1:5020" || addresses[1] != "10.0.0.1:5021" || addresses[len(addresses)-1] != "10.0.0.1:4840" {
+	addresses := Addresses(plan, Options{Host: "10.0.0.1", ModbusPort: 5020, OPCUAPort: 4840, TrackingPort: 50051})
+	if addresses[0] != "10.0.0.1:5020" || addresses[1] != "10.0.0.1:5021" || addresses[len(addresses)-2] != "10.0.0.1:4840" || addresses[len(addresses)-1] != "10.0.0.1:50051" {
 		t.Errorf("addresses %v", addresses)
 	}
 	for i, a := range Addresses(plan, Options{}) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/courtside-edge/courtside/tools/venuesim/arena"
+	"github.com/courtside-edge/courtside/tools/venuesim/court"
 )
 
 // Protocol is what a device speaks; also the name of the gateway's driver for it.
@@ -15,6 +16,8 @@ type Protocol string
 const (
 	Modbus Protocol = "modbus"
 	OPCUA  Protocol = "opcua"
+	// Tracking is gRPC, package events: the players on the court.
+	Tracking Protocol = "tracking"
 )
 
 // Role is what an entry's points are to the venue.
@@ -30,6 +33,7 @@ const (
 	Temperature  Role = 6 // °C
 	Humidity     Role = 7 // percent
 	CO2          Role = 8 // ppm
+	PlayerAt     Role = 9 // metres from the centre spot, x before y
 )
 
 // Table is a table of a Modbus device as configuration names it.
@@ -54,6 +58,8 @@ type Entry struct {
 	Address int
 
 	Node string // of OPC UA
+
+	Player int // of tracking: the first one's number
 }
 
 // Device is one device of the venue.
@@ -95,6 +101,7 @@ func NewPlan(a *arena.Arena) *Plan {
 	p.addGates()
 	p.addPanels()
 	p.addBuilding()
+	p.addCourt()
 	return p
 }
 
@@ -211,4 +218,12 @@ func (p *Plan) addBuilding() {
 			node(CO2, i, "", "building", q.ID, "co2"))
 	}
 	p.Devices = append(p.Devices, d)
+}
+
+// addCourt adds the tracking system, whose gateway is the one of the first sector.
+func (p *Plan) addCourt() {
+	p.Devices = append(p.Devices, Device{ID: "court", Protocol: Tracking, Entries: []Entry{
+		{Name: fmt.Sprintf("player/{player:1..%d}/{axis:x,y}", court.Players), Role: PlayerAt, First: 2, Count: 2 * court.Players, Player: 1},
+		{Name: "ball/{axis:x,y}", Role: PlayerAt, First: 2 * court.Ball, Count: 2, Player: court.Ball},
+	}})
 }

@@ -34,7 +34,7 @@ func TestPlanHoldsEverythingOnce(t *testing.T) {
 	}
 	want := map[Role]int{
 		SeatPressure: len(a.Seats), PassagesIn: lanes, PassagesOut: lanes, PanelStatus: len(a.Panels), Brightness: len(a.Panels),
-		Temperature: len(a.Quadrants), Humidity: len(a.Quadrants), CO2: len(a.Quadrants),
+		Temperature: len(a.Quadrants), Humidity: len(a.Quadrants), CO2: len(a.Quadrants), PlayerAt: 22,
 	}
 	all := 0
 	for role, n := range want {

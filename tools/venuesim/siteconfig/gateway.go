@@ -16,6 +16,9 @@ import (
 // seatDeadband, in kilograms, is above twice field.NoisePeak: what a seat reports is people, never noise.
 const seatDeadband = 4
 
+// positionDeadband, in metres, is a fraction of the grid's cells.
+const positionDeadband = 0.1
+
 // rateMargin is how far above a lane's highest rate max_rate stands. Two polls that are stamped
 // closer together than they were read would otherwise look like a reset; a 16-bit counter still wraps many seconds apart.
 const rateMargin = 10
@@ -34,13 +37,16 @@ func writeGateway(out *bytes.Buffer, venue string, id point.ID, position int, de
 	} else {
 		fmt.Fprint(out, "diag: {listen: \"\"}\n")
 	}
-	fmt.Fprintf(out, "scan_classes: {gates: %s, seats: %s, panels: %s}\n", o.GateScan, o.SeatScan, o.PanelScan)
+	fmt.Fprintf(out, "scan_classes: {gates: %s, seats: %s, panels: %s, court: %s}\n", o.GateScan, o.SeatScan, o.PanelScan, field.TrackPeriod)
 	fmt.Fprint(out, "devices:\n")
 	for _, d := range devices {
 		fmt.Fprintf(out, "  - id: %s\n    driver: %s\n", d.ID, d.Protocol)
-		if d.Protocol == field.OPCUA {
+		switch d.Protocol {
+		case field.Tracking:
+			fmt.Fprintf(out, "    options: {address: %q}\n", d.address)
+		case field.OPCUA:
 			fmt.Fprintf(out, "    options: {endpoint: %q, publish_interval: %s}\n", "opc.tcp://"+d.address, publishInterval)
-		} else {
+		default:
 			fmt.Fprintf(out, "    options: {address: %q, unit: %d, timeout: 1s, depth: 4}\n", d.address, field.Unit)
 		}
 		fmt.Fprint(out, "    points:\n")
@@ -70,6 +76,10 @@ func (o Options) writeEntry(out *bytes.Buffer, e field.Entry) {
 	}
 	for _, line := range o.meaning(e.Role) {
 		fmt.Fprintf(out, "        %s\n", line)
+	}
+	if e.Role == field.PlayerAt {
+		fmt.Fprintf(out, "        source: {player: %d}\n", e.Player)
+		return
 	}
 	if e.Node != "" {
 		fmt.Fprintf(out, "        source: {node: %q}\n", e.Node)
@@ -101,6 +111,8 @@ func (o Options) meaning(r field.Role) []string {
 		return counter(point.Out)
 	case field.PanelStatus:
 		return []string{"type: int", "kind: panel", "max_silence: 10m", "scan: panels"}
+	case field.PlayerAt:
+		return []string{"type: float", "kind: position", "unit: m", "deadband: " + number(positionDeadband), "max_silence: 5s", "scan: court"}
 	case field.Brightness:
 		return air("%", 1)
 	case field.Temperature:

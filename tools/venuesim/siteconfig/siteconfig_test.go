@@ -11,6 +11,7 @@ import (
 	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/drivers/modbus"
 	"github.com/courtside-edge/courtside/drivers/opcua"
+	"github.com/courtside-edge/courtside/drivers/tracking"
 	"github.com/courtside-edge/courtside/firmware/config"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/tools/venuesim/arena"
@@ -19,11 +20,11 @@ import (
 
 func site() Site {
 	plan := field.NewPlan(arena.Dallas())
-	return Site{Plan: plan, Addresses: field.Addresses(plan, field.Options{ModbusPort: 5020, OPCUAPort: 4840})}
+	return Site{Plan: plan, Addresses: field.Addresses(plan, field.Options{ModbusPort: 5020, OPCUAPort: 4840, TrackingPort: 50051})}
 }
 
 func registry() drivers.Registry {
-	return drivers.Registry{"modbus": modbus.Driver{}, "opcua": opcua.Driver{}}
+	return drivers.Registry{"modbus": modbus.Driver{}, "opcua": opcua.Driver{}, "tracking": tracking.Driver{}}
 }
 
 func load(t *testing.T, f GatewayFile) *config.Config {

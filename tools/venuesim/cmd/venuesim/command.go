@@ -15,6 +15,7 @@ import (
 const (
 	defaultModbusPort = 5020
 	defaultOPCUAPort  = 4840
+	defaultTracking   = 50051
 	defaultHTTPPort   = 8099
 )
 
@@ -72,8 +73,8 @@ func newConfig() *cobra.Command {
 		Short: "Write the configuration and the map of a venue that runs with the same flags",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.ModbusPort == 0 || o.OPCUAPort == 0 {
-				return fmt.Errorf("write the configuration: --modbus-port and --opcua-port cannot be 0 here; free ports are known only to run --out")
+			if o.ModbusPort == 0 || o.OPCUAPort == 0 || o.TrackingPort == 0 {
+				return fmt.Errorf("write the configuration: --modbus-port, --opcua-port and --tracking-port cannot be 0 here; free ports are known only to run --out")
 			}
 			files, err := venuesim.WriteConfig(out, o, c)
 			if err != nil {
@@ -101,6 +102,7 @@ func venueFlags(cmd *cobra.Command, o *venuesim.Options) {
 	f.StringVar(&o.Host, "host", "127.0.0.1", "address to listen on")
 	f.IntVar(&o.ModbusPort, "modbus-port", defaultModbusPort, "port of the first Modbus device, the others follow; 0 for free ports")
 	f.IntVar(&o.OPCUAPort, "opcua-port", defaultOPCUAPort, "port of the OPC UA server; 0 for a free port")
+	f.IntVar(&o.TrackingPort, "tracking-port", defaultTracking, "port of the tracking system; 0 for a free port")
 	f.IntVar(&o.HTTPPort, "http-port", defaultHTTPPort, "port of the ground truth; 0 for a free port")
 }
 
@@ -132,7 +134,7 @@ func printFiles(w io.Writer, files siteconfig.Files) {
 
 func printAddresses(w io.Writer, sim *venuesim.Sim) {
 	for _, d := range sim.Plan().Devices {
-		fmt.Fprintf(w, "%-18s %-7s %s\n", d.ID, d.Protocol, sim.Address(d.ID))
+		fmt.Fprintf(w, "%-18s %-8s %s\n", d.ID, d.Protocol, sim.Address(d.ID))
 	}
-	fmt.Fprintf(w, "%-18s %-7s %s/truth\n", "ground truth", "http", sim.URL())
+	fmt.Fprintf(w, "%-18s %-8s %s/truth\n", "ground truth", "http", sim.URL())
 }

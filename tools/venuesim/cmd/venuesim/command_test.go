@@ -67,7 +67,7 @@ func TestRunServesUntilItIsInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // before it starts: it opens everything, prints, and ends
-	out, err := execute(ctx, t, "run", "--modbus-port", "0", "--opcua-port", "0", "--http-port", "0", "--out", dir)
+	out, err := execute(ctx, t, "run", "--modbus-port", "0", "--opcua-port", "0", "--tracking-port", "0", "--http-port", "0", "--out", dir)
 	if err != nil {
 		t.Fatal(err)
 	}
