@@ -88,8 +88,9 @@ func (f *Filter) losses(b *drivers.Block, now clock.Map) {
 			f.stats.Foreign++
 			continue
 		}
-		lane := f.lane(&f.slots[k])
-		lane.Gaps = append(lane.Gaps, point.Gap{Boot: now.Boot, First: g.First, Last: g.Last, Count: g.Count, Reason: g.Reason, PointKnown: true, Index: g.Index})
+		s := &f.slots[k]
+		lane := f.lane(s)
+		lane.Gaps = append(lane.Gaps, point.Gap{Boot: now.Boot, First: g.First, Last: g.Last, Count: g.Count, Reason: g.Reason, PointKnown: true, Index: s.index})
 	}
 	f.critical.Cursors = append(f.critical.Cursors, b.Cursors...)
 }

@@ -42,6 +42,7 @@ type Worker struct {
 	feed    sync.Mutex // one call of filter and batcher at a time: a subscription and its ticks take turns
 	timeMap clock.Map
 	mapped  bool
+	taps    []*tap
 	acking  bool // the present connection wants to know what is durable
 
 	mu     sync.Mutex
@@ -145,6 +146,9 @@ func (w *Worker) failed(err error, held bool, wait time.Duration) {
 func (w *Worker) take(b *drivers.Block) {
 	w.feed.Lock()
 	defer w.feed.Unlock()
+	for _, t := range w.taps {
+		t.see(b)
+	}
 	telemetry, critical := w.o.Filter.Apply(b, w.mapAt(b.Time))
 	w.deliver(telemetry, critical)
 	w.answered(b)
