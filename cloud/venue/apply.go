@@ -204,9 +204,12 @@ func (v *Venue) foldOne(f *folded) {
 		f.series.observe(&o)
 		f.series.addEvent(f.key, f.wall)
 	default:
-		if f.point.Kind == point.Seat {
+		switch f.point.Kind {
+		case point.Seat:
 			f.series.observeSeat(&o, bucket)
-		} else {
+		case point.Position:
+			f.series.observeFix(&o, v.o.Now())
+		default:
 			f.series.observe(&o)
 		}
 	}

@@ -122,6 +122,8 @@ func (v *Venue) bindPlace(p *point.Point, s *series) {
 			return
 		}
 		v.seats[at].series = include(v.seats[at].series, s)
+	case point.Position:
+		v.tracks.bind(p, s)
 	case point.Gate:
 		if v.gates[p.Place] == nil {
 			v.gates[p.Place] = &gate{place: p.Place}

@@ -6,7 +6,8 @@
 //   - a state point keeps the sample that is last by (time, epoch, lane, seq, index), a numeric
 //     seat also the last one outside its hysteresis band, and per bucket of time the same two (the edges);
 //   - a counter point keeps the largest total of each run, and per bucket of each run the same;
-//   - an event point keeps the set of its event keys.
+//   - an event point keeps the set of its event keys;
+//   - a position point keeps its samples within PresenceWindow, and the last one before.
 //
 // All three are joins: any deliveries that cover the same batches give the same state. What an answer says is evaluated at
 // the time of the question: samples dated later than LateBy from now wait; a value is unknown after

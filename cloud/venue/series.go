@@ -50,6 +50,7 @@ type series struct {
 	edges    []edge // seats only; ascending by bucket
 	runs     map[uint64]*run
 	events   map[[16]byte]int64
+	fixes    []fix // positions only; ascending by time
 }
 
 // observe folds in a sample of a state point, and reports whether it is now the latest.

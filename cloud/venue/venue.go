@@ -79,6 +79,7 @@ type Venue struct {
 	gateIDs  []string
 	panels   map[string]*panel
 	panelIDs []string
+	tracks   tracks
 	future   futureHeap
 	offset   uint64 // next log offset
 	count    Counts
