@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"sort"
 
 	"github.com/courtside-edge/courtside/sync/interval"
@@ -53,6 +54,14 @@ func (s *Store) Scan(from uint64) iter.Seq2[Record, error] {
 			at = f.end()
 		}
 	}
+}
+
+// Unreleased returns, in ascending order, the offsets in from ≤ offset < to that were given and not released. It does not look at
+// the records: some of them may turn out not to be readable.
+func (s *Store) Unreleased(from, to uint64) []interval.Interval {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Collect(s.state.released.Missing(interval.Interval{From: from, To: min(to, s.next)}))
 }
 
 // yieldFrame yields the records of f from offset at on, and reports whether the loop wants more.

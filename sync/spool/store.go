@@ -3,6 +3,7 @@ package spool
 import (
 	"iter"
 
+	"github.com/courtside-edge/courtside/sync/interval"
 	"github.com/courtside-edge/courtside/sync/segment"
 )
 
@@ -27,6 +28,8 @@ type Store interface {
 	States(prefix string) iter.Seq2[string, []byte]
 	// Release says that the records from ≤ offset < to are needed no more. It may be forgotten by a crash.
 	Release(from, to uint64) error
+	// Unreleased returns the offsets in from ≤ offset < to that were given and not released, in ascending order, without reading them.
+	Unreleased(from, to uint64) []interval.Interval
 	// Bounds returns the oldest offset that may still be read, and the next one to be given.
 	Bounds() (first, next uint64)
 }

@@ -204,3 +204,10 @@ func (s *Store) Bounds() (first, next uint64) {
 	}
 	return next, next
 }
+
+// Unreleased returns the offsets in from ≤ offset < to that were not released.
+func (s *Store) Unreleased(from, to uint64) []interval.Interval {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(s.released.Missing(interval.Interval{From: from, To: min(to, uint64(len(s.records)))}))
+}
