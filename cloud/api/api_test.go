@@ -71,7 +71,7 @@ func fetch(t *testing.T, url string, header ...string) (int, http.Header, []byte
 func TestAnswers(t *testing.T) {
 	_, s := server(t, nil)
 	for _, c := range []struct{ path, want string }{
-		{"/v1/venues", `{"incarnation":"inc","version":"test","venues":[{"venue":"dal-001","seats":3,"gateways":1,"layers":["occupancy","pressure","flow"]}]}`},
+		{"/v1/venues", `{"incarnation":"inc","version":"test","venues":[{"venue":"dal-001","seats":3,"gateways":1,"layers":["occupancy","pressure","flow","presence"]}]}`},
 		{"/v1/venues/dal-001", `"occupied":1,"free":1,"unknown":1`},
 		{"/v1/venues/dal-001", `"in":12,"out":0,"inside":12`},
 		{"/v1/venues/dal-001/occupancy", `"sections":[{"section":"101","seats":3,"occupied":1,"free":1,"unknown":1}]`},

@@ -22,7 +22,7 @@ type HeatmapAnswer struct {
 // HeatmapInput is the path of one layer; exported because huma reads embedded fields only then.
 type HeatmapInput struct {
 	VenueInput
-	Layer string `path:"layer" example:"occupancy" doc:"occupancy, pressure or flow"`
+	Layer string `path:"layer" example:"occupancy" doc:"occupancy, pressure, flow or presence"`
 }
 
 type pngInput struct {

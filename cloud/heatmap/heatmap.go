@@ -12,7 +12,7 @@ import (
 var ErrLayer = errors.New("unknown heatmap layer")
 
 // Layers are the names of the layers, in the order in which people meet them.
-func Layers() []string { return []string{"occupancy", "pressure", "flow"} }
+func Layers() []string { return []string{"occupancy", "pressure", "flow", "presence"} }
 
 // Mapper draws the layers of one venue. It is safe for concurrent use.
 type Mapper struct {
@@ -56,6 +56,9 @@ func (h *Mapper) Draw(layer string) (venue.Basis, Grid, error) {
 		return b, g, nil
 	case "flow":
 		b, g := h.flow()
+		return b, g, nil
+	case "presence":
+		b, g := h.presence()
 		return b, g, nil
 	}
 	return venue.Basis{}, Grid{}, fmt.Errorf("%w %q; use one of %v", ErrLayer, layer, Layers())

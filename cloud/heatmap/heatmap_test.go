@@ -12,6 +12,7 @@ import (
 
 	"github.com/courtside-edge/courtside/cloud/heatmap"
 	"github.com/courtside-edge/courtside/cloud/log"
+	"github.com/courtside-edge/courtside/cloud/venue"
 	"github.com/courtside-edge/courtside/cloud/venue/venuetest"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/wire"
@@ -130,5 +131,58 @@ func TestPNG(t *testing.T) {
 		if heatmap.WritePNG(&buf, &g, scale) == nil {
 			t.Errorf("scale %d was taken", scale)
 		}
+	}
+}
+
+// tracked is the test's table with a player's two axes added.
+func tracked() (table []point.Point, x uint32) {
+	table = venuetest.Table()
+	x = uint32(len(table))
+	for _, name := range []point.Name{"player/7/x", "player/7/y"} {
+		table = append(table, point.Point{Device: "plc-panels", Name: name, Type: point.Float, Kind: point.Position, Lane: point.Telemetry, Class: point.State})
+	}
+	return table, x
+}
+
+func TestPresenceCountsABodyOnceACell(t *testing.T) {
+	table, x := tracked()
+	r := venuetest.NewWith(t, table)
+	m, err := heatmap.New(r.V, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.DeliverTable()
+	var samples []point.Sample
+	for i, at := range [][2]float64{{1.2, 4.1}, {1.9, 4.9}, {2.5, 4.5}, {1.5, 4.5}, {-60, 4}, {2.5, -0.5}} { // the last two are beyond the map
+		when := int64(59*time.Minute) + int64(30+i)*int64(time.Second)
+		samples = append(samples, point.Sample{Index: x, Time: when, Bits: point.FloatBits(at[0])}, point.Sample{Index: x + 1, Time: when, Bits: point.FloatBits(at[1])})
+	}
+	r.Deliver(log.Batch, r.Frame(point.BatchID{Epoch: point.Epoch{7}, Lane: point.Telemetry}, wire.Batch{Samples: samples}))
+	g := draw(t, m, "presence")
+	cells := 0
+	for _, v := range g.Values {
+		if !absent(v) {
+			cells++
+		}
+	}
+	if g.Values[seat1] != 1 || g.Values[seat2] != 1 || cells != 2 || g.Max != 1 {
+		t.Errorf("seat 1's cell %g, seat 2's %g, %d cells, max %g", g.Values[seat1], g.Values[seat2], cells, g.Max)
+	}
+	r.Now = r.Now.Add(2 * time.Minute)
+	if g := draw(t, m, "presence"); !absent(g.Values[seat1]) {
+		t.Errorf("two minutes later seat 1's cell is %g", g.Values[seat1])
+	}
+}
+
+func TestSquares(t *testing.T) {
+	got := heatmap.Squares([]venue.Track{
+		{Spots: []venue.Spot{{X: -0.1, Y: 0}, {X: 0, Y: 0}, {X: -0.9, Y: 0.9}}},
+		{Spots: []venue.Spot{{X: 0.99, Y: 0.99}}},
+	}, 1)
+	if len(got) != 2 || got[heatmap.Square{X: -1}] != 1 || got[heatmap.Square{}] != 2 {
+		t.Errorf("squares %v", got)
+	}
+	if got := heatmap.Squares([]venue.Track{{Spots: []venue.Spot{{X: -3, Y: 5}}}}, 2.5); got[heatmap.Square{X: -2, Y: 2}] != 1 {
+		t.Errorf("larger squares %v", got)
 	}
 }

@@ -39,7 +39,7 @@ func New(s Sources) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(),
 		events:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "arena_metrics_event_rate_total", Help: "Samples applied to the state, of distinct batches; rate() gives events a second."}, []string{"arena"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "heatmap_update_latency_seconds", Help: "From a batch's newest sample, on its gateway's clock, to its showing in every answer.", Buckets: latencyBuckets}, []string{"arena"})}
-	m.registry.MustRegister(m.events, m.latency, &collector{s: s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.events, m.latency, &collector{s: s}, &grids{s.Venues}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, v := range s.Venues {
 		m.events.WithLabelValues(string(v.ID()))
 		m.latency.WithLabelValues(string(v.ID()))

@@ -46,3 +46,26 @@ func TestScrape(t *testing.T) {
 		}
 	}
 }
+
+func TestGridCountHoldsTouchedSquaresOnly(t *testing.T) {
+	table := append(venuetest.Table(), point.Point{Device: "plc-panels", Name: "ball/x", Type: point.Float, Kind: point.Position, Lane: point.Telemetry, Class: point.State},
+		point.Point{Device: "plc-panels", Name: "ball/y", Type: point.Float, Kind: point.Position, Lane: point.Telemetry, Class: point.State})
+	r := venuetest.NewWith(t, table)
+	m := metrics.New(metrics.Sources{Venues: []*venue.Venue{r.V}})
+	scrape := func() string {
+		w := httptest.NewRecorder()
+		m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		return w.Body.String()
+	}
+	if text := scrape(); strings.Contains(text, "heatmap_grid_count{") {
+		t.Error("squares are counted before anybody was seen")
+	}
+	r.DeliverTable()
+	x, at := uint32(len(table)-2), int64(59*time.Minute+50*time.Second)
+	r.Deliver(log.Batch, r.Frame(point.BatchID{Epoch: point.Epoch{7}, Lane: point.Telemetry}, wire.Batch{Samples: []point.Sample{
+		{Index: x, Time: at, Bits: point.FloatBits(-0.5)}, {Index: x + 1, Time: at, Bits: point.FloatBits(7.25)}}}))
+	text := scrape()
+	if !strings.Contains(text, `heatmap_grid_count{arena="dal-001",x="-1",y="7"} 1`) || strings.Count(text, "heatmap_grid_count{") != 1 {
+		t.Errorf("want one square:\n%s", text[max(0, strings.Index(text, "heatmap_grid")):])
+	}
+}

@@ -82,7 +82,13 @@ type Rig struct {
 
 func New(t rapid.TB) *Rig {
 	t.Helper()
-	r := &Rig{t: t, Table: Table(), Now: Origin.Add(time.Hour)}
+	return NewWith(t, Table())
+}
+
+// NewWith is New with a point table of the test's own, of Table's devices.
+func NewWith(t rapid.TB, table []point.Point) *Rig {
+	t.Helper()
+	r := &Rig{t: t, Table: table, Now: Origin.Add(time.Hour)}
 	var err error
 	if r.parts, r.Hash, err = wire.EncodeTable(r.Table, 256<<10); err != nil {
 		t.Fatal(err)
