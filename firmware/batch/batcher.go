@@ -48,7 +48,7 @@ type Sink interface {
 // Options configure a Batcher. Venue, Gateway, Table, Hash, Map and Sink are required; zero values elsewhere stand for the defaults.
 type Options struct {
 	Venue, Gateway point.ID
-	Table          []point.Point // what indices refer to; must not change
+	Table          []point.Point // what indices refer to until UseTable; must not change
 	Hash           point.TableHash
 	Map            func() clock.Map // the time map in force
 	Trace          func() string    // W3C traceparent for a batch that closes; nil for none
@@ -92,7 +92,7 @@ func New(o Options) (*Batcher, error) {
 			return nil, fmt.Errorf("batcher: %w", err)
 		}
 		l := &lane{o: &b.o, which: which, enc: enc, log: o.Log.With("lane", which.String()), filled: make(chan struct{}, 1),
-			open: newBundle(), spare: newBundle(), target: o.MaxSamples, growth: 1}
+			open: newBundle(), spare: newBundle(), points: o.Table, hash: o.Hash, target: o.MaxSamples, growth: 1}
 		l.roomy.L = &l.mu
 		b.lanes[at] = l
 	}
@@ -107,6 +107,14 @@ func (b *Batcher) Add(which point.Lane, r *filter.Report, durable func()) {
 		return
 	}
 	b.lane(which).add(r, durable)
+}
+
+// UseTable makes a table the one that indices refer to from now on, at a batch border: what was added before goes out under the table
+// that it was added under. The caller keeps every Add away meanwhile, and has made the table known to the spool. It does not wait for the spool.
+func (b *Batcher) UseTable(points []point.Point, hash point.TableHash) {
+	for _, l := range b.lanes {
+		l.use(points, hash)
+	}
 }
 
 // Note puts a note of what the filter leaves out into the next telemetry batch.

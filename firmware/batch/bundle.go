@@ -9,6 +9,7 @@ import (
 // bundle is a batch being filled, with what goes along with it. Its memory is kept from one batch to the next.
 type bundle struct {
 	wire.Batch
+	points   []point.Point // the table that Batch.Table names; set when the bundle closes
 	cursors  []point.Cursor
 	cursorAt map[cursorKey]int
 	runs     map[uint32]uint64 // newest run of each counter in Runs
@@ -81,7 +82,7 @@ func (b *bundle) reset() {
 	b.Batch.Reset()
 	clear(b.cursorAt)
 	clear(b.runs)
-	b.cursors, b.durable = nil, nil
+	b.cursors, b.durable, b.points = nil, nil, nil
 }
 
 // cut fills into with the samples from ≤ i < to of b and all that belongs to them. Gaps and notes go with the first part.

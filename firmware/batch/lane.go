@@ -23,6 +23,9 @@ type lane struct {
 	mu      sync.Mutex
 	roomy   sync.Cond // the open batch was swapped, or the lane has stopped
 	open    *bundle
+	sealed  []*bundle // closed by a change of the table, oldest first
+	points  []point.Point
+	hash    point.TableHash
 	target  int // samples at which the batch closes
 	stopped bool
 	filled  chan struct{} // a token: something is in the open batch that was not before, or it is full
@@ -48,7 +51,7 @@ func (l *lane) add(r *filter.Report, durable func()) {
 		return
 	}
 	was := l.open.empty()
-	l.open.add(l.o.Table, r, durable)
+	l.open.add(l.points, r, durable)
 	if was || len(l.open.Samples) >= l.target {
 		l.tell()
 	}
@@ -68,11 +71,42 @@ func (l *lane) tell() {
 	}
 }
 
+// use makes a table the one that samples added from now on refer to. What is open stays with its own table and is closed at once;
+// on the critical lane even when it is empty, so that gaps which name points of that table go with it.
+func (l *lane) use(points []point.Point, hash point.TableHash) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.which == point.Critical || !l.open.empty() {
+		l.open.points, l.open.Table = l.points, l.hash
+		l.sealed = append(l.sealed, l.open)
+		l.open = newBundle()
+		l.roomy.Broadcast()
+		l.tell()
+	}
+	l.points, l.hash = points, hash
+}
+
+// take returns the oldest batch that is to be closed, with its table.
+func (l *lane) take() *bundle {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.sealed) > 0 {
+		b := l.sealed[0]
+		l.sealed = append(l.sealed[:0:0], l.sealed[1:]...)
+		return b
+	}
+	b := l.open
+	l.open, l.spare = l.spare, nil
+	b.points, b.Table = l.points, l.hash
+	l.roomy.Broadcast()
+	return b
+}
+
 // look says whether the open batch holds something, and whether it is full.
 func (l *lane) look() (some, full bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.open.empty(), len(l.open.Samples) >= l.target
+	return len(l.sealed) > 0 || !l.open.empty(), len(l.sealed) > 0 || len(l.open.Samples) >= l.target
 }
 
 // run closes batches until ctx ends, and then the last one.
@@ -96,9 +130,12 @@ func (l *lane) run(ctx context.Context) {
 	}
 	l.mu.Lock()
 	l.stopped = true
+	left := len(l.sealed) + 1
 	l.roomy.Broadcast()
 	l.mu.Unlock()
-	l.flush(ctx)
+	for range left {
+		l.flush(ctx)
+	}
 }
 
 // linger waits until the open batch should close.
@@ -132,11 +169,7 @@ func (l *lane) delay() time.Duration {
 
 // flush closes the open batch, encodes it and appends it.
 func (l *lane) flush(ctx context.Context) {
-	l.mu.Lock()
-	b := l.open
-	l.open, l.spare = l.spare, nil
-	l.roomy.Broadcast()
-	l.mu.Unlock()
+	b := l.take()
 	l.closed = time.Now()
 	carries := false
 	if l.which == point.Critical {
@@ -149,11 +182,11 @@ func (l *lane) flush(ctx context.Context) {
 		l.growth = max(l.growth/2, 1)
 	}
 	if !b.empty() {
-		b.Venue, b.Gateway, b.Table, b.Map, b.Trace = l.o.Venue, l.o.Gateway, l.o.Hash, l.o.Map(), l.o.Trace()
+		b.Venue, b.Gateway, b.Map, b.Trace = l.o.Venue, l.o.Gateway, l.o.Map(), l.o.Trace()
 		l.encode(ctx, b, carries)
 	}
 	b.reset()
-	l.spare = b
+	l.spare = b // a sealed one's memory takes the place of the spare's
 }
 
 // encode appends b as one frame, or as several when one would be too large. Cursors and callbacks go with the last: what they cover is
@@ -179,7 +212,7 @@ func (l *lane) encodePart(ctx context.Context, b *bundle, from, to int, carries 
 			m = &l.part
 		}
 		var err error
-		l.frame, err = l.enc.Encode(l.frame[:0], l.which, l.o.Table, m)
+		l.frame, err = l.enc.Encode(l.frame[:0], l.which, b.points, m)
 		switch {
 		case err == nil:
 			var cursors []point.Cursor
@@ -209,7 +242,7 @@ func (l *lane) endEmpty(ctx context.Context, b *bundle, from, to int) int {
 	}
 	b.cut(to, to, &l.part)
 	l.part.Gaps, l.part.Reduced = nil, nil
-	frame, err := l.enc.Encode(nil, l.which, l.o.Table, &l.part)
+	frame, err := l.enc.Encode(nil, l.which, b.points, &l.part)
 	if err != nil {
 		l.log.Error("a batch without samples cannot be encoded", "err", err)
 		return to

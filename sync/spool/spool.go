@@ -14,6 +14,7 @@ type Spool struct {
 
 	tables  map[point.TableHash]*table
 	current *table
+	former  *table // in use before current
 
 	cursors map[cursorKey][]byte // durable ones
 	gaps    gapList

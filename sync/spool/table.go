@@ -27,10 +27,14 @@ type Table struct {
 }
 
 // UseTable makes a table the one in use. It stays until another is in use, no held batch names it and the cloud has
-// acknowledged it. It is stored with the first batch that is stored and names it.
+// acknowledged it. It is stored with the first batch that is stored and names it. The one before stays as well, until the next
+// change: batches that were open when it went out of use may still come.
 func (s *Spool) UseTable(hash point.TableHash, parts [][]byte) {
 	t := s.name(hash)
 	t.parts = parts
+	if s.current != t {
+		s.former = s.current
+	}
 	s.current = t
 }
 
@@ -89,7 +93,7 @@ func (s *Spool) ackTables(hashes []point.TableHash) {
 // sweepTables lets go of the tables that nobody needs and returns them. A bare name goes with its last batch.
 func (s *Spool) sweepTables() (gone []Table) {
 	for h, t := range s.tables {
-		if t.refs > 0 || t == s.current || !t.acked && len(t.parts) > 0 {
+		if t.refs > 0 || t == s.current || t == s.former || !t.acked && len(t.parts) > 0 {
 			continue
 		}
 		for at, in := range t.in {
