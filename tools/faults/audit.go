@@ -1,0 +1,160 @@
+package faults
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/courtside-edge/courtside/sync/interval"
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/wire"
+)
+
+// samples takes in what one batch says of counters and beats.
+func (g *account) samples(b *wire.Batch, table []point.Point, e point.Epoch) {
+	runs := map[uint32]point.CounterRun{}
+	for _, s := range b.Samples {
+		p := &table[s.Index]
+		at := time.Unix(0, b.Map.Wall(s.Time))
+		if first, ok := g.first[e]; !ok || at.Before(first) {
+			g.first[e] = at
+		}
+		if at.After(g.last[e]) {
+			g.last[e] = at
+		}
+		name := string(p.Name)
+		switch {
+		case s.Quality.IsBad():
+		case p.Class == point.Counter:
+			if len(runs) == 0 {
+				for _, r := range b.Runs {
+					runs[r.Index] = r
+				}
+			}
+			if g.totals[name] == nil {
+				g.totals[name] = map[uint64]uint64{}
+			}
+			run := runs[s.Index].Run
+			g.totals[name][run] = max(g.totals[name][run], s.Bits)
+		case strings.HasPrefix(name, "beat/"):
+			if g.beaten[name] == nil {
+				g.beaten[name] = map[uint16]bool{}
+			}
+			g.beaten[name][uint16(s.Bits)] = true
+		}
+	}
+}
+
+// accounts wants each seq below next in the log, pending at the end of the gateway's life, or in a gap, and a gap
+// for each epoch that did not end cleanly (I1, I10).
+func (g *account) accounts(a *Audit) (differences []string) {
+	differences = g.conflicts
+	a.Epochs += len(g.order)
+	for i, e := range g.order {
+		if !g.clean[e] {
+			a.Unclean++
+		}
+		for _, l := range []point.Lane{point.Critical, point.Telemetry} {
+			k := laneKey{e, l}
+			from, open := g.openFrom[k]
+			if i < len(g.order)-1 && !g.clean[e] && !open {
+				differences = append(differences, fmt.Sprintf("I10: %s: epoch %s ended uncleanly, lane %s has no open gap", g.id, e, l))
+			}
+			covered := setOf(g.held, k).Clone()
+			for _, more := range []*interval.Set{setOf(g.gaps, k), setOf(g.pending, k)} {
+				for iv := range more.All() {
+					covered.Add(iv)
+				}
+			}
+			next := g.next[k]
+			if last, ok := covered.Last(); ok {
+				next = max(next, last.To)
+			}
+			if open {
+				next = min(next, from)
+			}
+			for hole := range covered.Missing(interval.Interval{To: next}) {
+				differences = append(differences, fmt.Sprintf("I10: %s: epoch %s (clean %v) %s seqs %d to %d are nowhere", g.id, e, g.clean[e], l, hole.From, hole.To))
+			}
+		}
+	}
+	return differences
+}
+
+// counters wants each counter's runs to add up to the truth, in one run.
+func (g *account) counters(p *plant) (differences []string) {
+	for c := range counters {
+		name := fmt.Sprintf("gate/%d/%s", c/2, [...]string{"in", "out"}[c%2])
+		sum := uint64(0)
+		for _, total := range g.totals[name] {
+			sum += total
+		}
+		if want := p.passages(c); sum != want || len(g.totals[name]) != 1 {
+			differences = append(differences, fmt.Sprintf("%s: %s: %d passages in the log's %d runs, want %d in one", g.id, name, sum, len(g.totals[name]), want))
+		}
+	}
+	return differences
+}
+
+const (
+	// promised is what a kill may cost: spill_after and the time until a spill is synced.
+	promised = 500*time.Millisecond + slack
+	// slack covers linger, a scan, the sync, and a machine that is busy with everything at once.
+	slack = 1500 * time.Millisecond
+)
+
+// beats wants every value that a register held for long enough to be read in the log, or in a loss that a kill explains and a gap declares.
+func (g *account) beats(r *Rig, n int, a *Audit) (differences []string) {
+	p := r.plants[n]
+	for i, at := range p.beaten {
+		value := uint16(i + 1)
+		a.Beats += beats
+		missing := 0
+		for b := range beats {
+			if !g.beaten[fmt.Sprintf("beat/%d", b+1)][value] {
+				missing++
+			}
+		}
+		if missing == 0 {
+			continue
+		}
+		a.LostBeats += missing
+		why, early := r.explains(n, at)
+		switch {
+		case !why:
+			differences = append(differences, fmt.Sprintf("%s: value %d of %d beating registers, shown at %s, is not in the log and no kill explains it", g.id, value, missing, at.Format("15:04:05.000")))
+		case !g.declares(at):
+			differences = append(differences, fmt.Sprintf("%s: value %d of %d beating registers, shown at %s, is not in the log and no gap declares it", g.id, value, missing, at.Format("15:04:05.000")))
+		}
+		a.LongestLoss = max(a.LongestLoss, early)
+	}
+	return differences
+}
+
+// explains reports whether the harness did something to gateway n that may cost a value shown at that time, and how long before.
+func (r *Rig) explains(n int, at time.Time) (ok bool, early time.Duration) {
+	for _, k := range append(append([]kill{}, r.kills[n]...), r.away[n]...) {
+		from := k.at
+		if k.hard {
+			from = from.Add(-promised)
+		}
+		if at.After(from.Add(-beatEvery)) && at.Before(k.back.Add(restartTakes)) {
+			return true, max(early, k.at.Sub(at))
+		}
+	}
+	return false, 0
+}
+
+// restartTakes is how long a gateway may take from its start to its first reading.
+const restartTakes = 5 * time.Second
+
+// declares reports whether a gap, open or closed, lies where the cloud can tell that something is missing at that time: between an
+// epoch's last sample before it and the next epoch's first after it.
+func (g *account) declares(at time.Time) bool {
+	for i, e := range g.order {
+		if i+1 < len(g.order) && at.After(g.first[e].Add(-beatEvery)) && at.Before(g.first[g.order[i+1]]) {
+			return true // a new epoch begins with a full report; what lay between is declared, or the gateway was away
+		}
+	}
+	return false
+}
