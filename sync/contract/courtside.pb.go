@@ -299,6 +299,7 @@ const (
 	TimeSource_TIME_SOURCE_NTP     TimeSource = 1
 	TimeSource_TIME_SOURCE_CLOUD   TimeSource = 2
 	TimeSource_TIME_SOURCE_SYSTEM  TimeSource = 3
+	TimeSource_TIME_SOURCE_BOUNDS  TimeSource = 4
 )
 
 // Enum value maps for TimeSource.
@@ -308,12 +309,14 @@ var (
 		1: "TIME_SOURCE_NTP",
 		2: "TIME_SOURCE_CLOUD",
 		3: "TIME_SOURCE_SYSTEM",
+		4: "TIME_SOURCE_BOUNDS",
 	}
 	TimeSource_value = map[string]int32{
 		"TIME_SOURCE_UNKNOWN": 0,
 		"TIME_SOURCE_NTP":     1,
 		"TIME_SOURCE_CLOUD":   2,
 		"TIME_SOURCE_SYSTEM":  3,
+		"TIME_SOURCE_BOUNDS":  4,
 	}
 )
 
@@ -2101,13 +2104,14 @@ const file_courtside_proto_rawDesc = "" +
 	"\tDirection\x12\x12\n" +
 	"\x0eDIRECTION_NONE\x10\x00\x12\x10\n" +
 	"\fDIRECTION_IN\x10\x01\x12\x11\n" +
-	"\rDIRECTION_OUT\x10\x02*i\n" +
+	"\rDIRECTION_OUT\x10\x02*\x81\x01\n" +
 	"\n" +
 	"TimeSource\x12\x17\n" +
 	"\x13TIME_SOURCE_UNKNOWN\x10\x00\x12\x13\n" +
 	"\x0fTIME_SOURCE_NTP\x10\x01\x12\x15\n" +
 	"\x11TIME_SOURCE_CLOUD\x10\x02\x12\x16\n" +
-	"\x12TIME_SOURCE_SYSTEM\x10\x03*\x80\x01\n" +
+	"\x12TIME_SOURCE_SYSTEM\x10\x03\x12\x16\n" +
+	"\x12TIME_SOURCE_BOUNDS\x10\x04*\x80\x01\n" +
 	"\tRunReason\x12\x1a\n" +
 	"\x16RUN_REASON_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10RUN_REASON_FIRST\x10\x01\x12\x14\n" +

@@ -38,7 +38,7 @@ func checkText(what, s string, limit int) error {
 
 func checkMap(m clock.Map) error {
 	switch {
-	case m.Source > clock.System:
+	case m.Source > clock.Bounds:
 		return fmt.Errorf("%w: time map: unknown source %d", ErrInvalid, m.Source)
 	case m.From < 0:
 		return fmt.Errorf("%w: time map: it holds from %d", ErrInvalid, m.From)

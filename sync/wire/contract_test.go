@@ -293,7 +293,7 @@ func TestEnumsAreContract(t *testing.T) {
 			{"KIND_", point.Kind(i).String(), point.Kind(i).Valid(), contract.Kind_name},
 			{"POINT_CLASS_", point.Class(i).String(), point.Class(i).Valid(), contract.PointClass_name},
 			{"DIRECTION_", point.Direction(i).String(), point.Direction(i).Valid(), contract.Direction_name},
-			{"TIME_SOURCE_", clock.Source(i).String(), i <= uint8(clock.System), contract.TimeSource_name},
+			{"TIME_SOURCE_", clock.Source(i).String(), i <= uint8(clock.Bounds), contract.TimeSource_name},
 			{"GAP_REASON_", point.GapReason(i).String(), i >= 1 && i <= uint8(point.GapUnaccounted), contract.GapReason_name},
 			{"COMMAND_KIND_", CommandKind(i).String(), CommandKind(i).Valid(), contract.CommandKind_name},
 		} {

@@ -92,7 +92,7 @@ func mapOf(c *contract.TimeMap) (m clock.Map, err error) {
 	if c.UncertaintyNs > math.MaxInt64 {
 		return m, fmt.Errorf("%w: time map: uncertainty %d ns", ErrInvalid, c.UncertaintyNs)
 	}
-	if m.Source, err = enumOf("time source", int32(c.Source), func(s clock.Source) bool { return s <= clock.System }); err != nil {
+	if m.Source, err = enumOf("time source", int32(c.Source), func(s clock.Source) bool { return s <= clock.Bounds }); err != nil {
 		return m, err
 	}
 	m.From, m.Offset, m.Uncertainty = c.FromMono, time.Duration(c.OffsetNs), time.Duration(c.UncertaintyNs)

@@ -37,7 +37,7 @@ func genLane() *rapid.Generator[point.Lane] {
 func genMap() *rapid.Generator[clock.Map] {
 	return rapid.Custom(func(t *rapid.T) clock.Map {
 		return clock.Map{Boot: gen16().Draw(t, "boot"), From: genTime().Draw(t, "from"), Offset: time.Duration(rapid.Int64().Draw(t, "offset")),
-			Uncertainty: time.Duration(genTime().Draw(t, "uncertainty")), Source: clock.Source(rapid.IntRange(0, 3).Draw(t, "source"))}
+			Uncertainty: time.Duration(genTime().Draw(t, "uncertainty")), Source: clock.Source(rapid.IntRange(0, 4).Draw(t, "source"))}
 	})
 }
 
