@@ -15,8 +15,6 @@ import (
 	"github.com/courtside-edge/courtside/firmware/batch"
 	"github.com/courtside-edge/courtside/firmware/config"
 	"github.com/courtside-edge/courtside/firmware/diag"
-	"github.com/courtside-edge/courtside/firmware/filter"
-	"github.com/courtside-edge/courtside/firmware/scan"
 	"github.com/courtside-edge/courtside/firmware/store"
 	"github.com/courtside-edge/courtside/firmware/uplink"
 	"github.com/courtside-edge/courtside/sync/clock"
@@ -33,6 +31,10 @@ type Deps struct {
 	Clock   clock.Clock   // nil for the machine's
 	Log     *slog.Logger  // nil for none
 	Dial    uplink.Dialer // nil for MQTT as configured
+	// Load reads the configuration again, for Reload; nil for a gateway that cannot.
+	Load func() (*config.Config, error)
+	// File is the configuration's path, for whoever asks the gateway for it; empty for none.
+	File string
 }
 
 // Gateway is a running gateway.
@@ -48,9 +50,14 @@ type Gateway struct {
 	batcher             *batch.Batcher
 	uplink              *uplink.Uplink
 	identity            *identity.Source
-	workers             []*scan.Worker
+	crew                crew
 	tableHash           string
-	listeners           []net.Listener
+	meter               meter
+	logs                *diag.Recorder
+	listeners           []net.Listener // on the socket, then on TCP
+	socket              net.Listener   // of listeners; nil without one
+	changing            sync.Mutex     // one reload at a time
+	state               sync.RWMutex   // of c and tableHash, which a reload changes
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -58,12 +65,16 @@ type Gateway struct {
 	err  error
 }
 
+// recordsKept is how many log records a gateway shows to whoever asks; some 300 KB.
+const recordsKept = 1000
+
 // Start starts the gateway that c describes.
 func Start(ctx context.Context, c *config.Config, d Deps) (*Gateway, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Gateway{c: c, d: d, log: d.Log.With("venue", c.Venue, "gateway", c.Gateway), clock: d.Clock, since: time.Now(), done: make(chan struct{})}
+	logs := diag.NewRecorder(d.Log.Handler(), recordsKept)
+	g := &Gateway{c: c, d: d, logs: logs, log: slog.New(logs).With("venue", c.Venue, "gateway", c.Gateway), clock: d.Clock, since: time.Now(), done: make(chan struct{})}
 	ctx, g.stop = context.WithCancel(ctx)
 	if err := g.open(ctx); err != nil {
 		g.stop()
@@ -133,16 +144,15 @@ func (g *Gateway) openSpool() error {
 }
 
 func (g *Gateway) openWorkers() error {
+	var members []*member
 	for i := range g.c.Devices {
-		d := &g.c.Devices[i]
-		d.Cursor = g.keeper.Cursors(d.ID)
-		source, err := d.Prepare(g.clock, g.log)
+		m, err := g.enlist(&g.c.Devices[i], g.c.Table)
 		if err != nil {
-			return fmt.Errorf("preparing device %s: %w", d.ID, err)
+			return err
 		}
-		g.workers = append(g.workers, scan.New(scan.Options{Device: d.ID, Source: source, Classes: d.Classes, Filter: filter.New(g.c.Table, d.Own, g.keeper.Cursors(d.ID)),
-			Batcher: g.batcher, Clock: g.clock, Log: g.log.With("device", d.ID)}))
+		members = append(members, m)
 	}
+	g.crew.become(members)
 	return nil
 }
 
@@ -188,7 +198,7 @@ func (g *Gateway) openDiag() error {
 	if err != nil {
 		g.log.Warn("gwctl will find no gateway", "err", err) // a path too long for a socket, for example
 	} else {
-		g.listeners = append(g.listeners, l)
+		g.socket, g.listeners = l, append(g.listeners, l)
 	}
 	if g.c.Diag.Listen == "" {
 		return nil
@@ -208,21 +218,28 @@ func (g *Gateway) run(ctx context.Context) {
 	for _, part := range []func(context.Context) error{g.keeper.Run, g.uplink.Run, g.batcher.Run} {
 		stages = append(stages, begin(background, part))
 	}
-	server := &http.Server{Handler: diag.Handler(g.Status, map[string]http.Handler{"/metrics": g.metrics()}), ReadHeaderTimeout: 5 * time.Second}
-	var serving, working sync.WaitGroup
+	public := &http.Server{Handler: diag.Public(g.Status, map[string]http.Handler{"/metrics": g.metrics()}), ReadHeaderTimeout: 5 * time.Second}
+	local := &http.Server{Handler: diag.Local(g, diag.PermitPeer), ConnContext: diag.ConnContext, ReadHeaderTimeout: 5 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return ctx }}
+	var serving sync.WaitGroup
 	for _, l := range g.listeners {
+		server := public
+		if l == g.socket {
+			server = local
+		}
 		serving.Go(func() { _ = server.Serve(l) }) // ends with Close
 	}
-	for _, w := range g.workers {
-		working.Go(func() { _ = w.Run(ctx) }) // always nil
-	}
+	serving.Go(func() { g.meter.run(ctx, g.measure) })
+	g.crew.launch(ctx)
 	<-ctx.Done()
-	working.Wait()
+	g.changing.Lock() // a reload in progress ends first, and none begins any more
+	defer g.changing.Unlock()
+	g.crew.wait()
 	var errs []error
 	for _, s := range []stage{stages[2], stages[1], stages[0]} {
 		errs = append(errs, s.end())
 	}
-	errs = append(errs, server.Close())
+	errs = append(errs, public.Close(), local.Close())
 	serving.Wait()
 	g.err = errors.Join(append(errs, g.release())...)
 }

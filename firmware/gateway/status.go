@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/courtside-edge/courtside/firmware/config"
 	"github.com/courtside-edge/courtside/firmware/diag"
+	"github.com/courtside-edge/courtside/firmware/scan"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/wire"
 )
@@ -26,44 +28,72 @@ func newTrace() string {
 
 // wireStatus is what the uplink announces; it adds session and state itself.
 func (g *Gateway) wireStatus() wire.Status {
-	st := wire.Status{Version: g.d.Version, Platform: platform(), Epoch: g.keeper.Epoch().String(), Since: g.since.UTC(), Points: len(g.c.Table),
-		Table: g.tableHash, Clock: g.clock.Map().Source.String()}
+	c, table := g.configured()
+	st := wire.Status{Version: g.d.Version, Platform: platform(), Epoch: g.keeper.Epoch().String(), Since: g.since.UTC(), Points: len(c.Table),
+		Table: table, Clock: g.clock.Map().Source.String()}
 	for _, l := range []point.Lane{point.Telemetry, point.Critical} {
 		n := g.keeper.Counts(l).Backlog
 		st.Backlog.Batches += n.Batches
 		st.Backlog.Bytes += uint64(max(0, n.Bytes))
 	}
-	for i, w := range g.workers {
-		s := w.Status()
-		st.Devices = append(st.Devices, wire.DeviceStat{Device: g.c.Devices[i].ID, State: s.State.String(), Cause: s.Cause, Points: len(g.c.Devices[i].Own)})
+	for _, m := range g.crew.list() {
+		s := m.worker.Status()
+		st.Devices = append(st.Devices, wire.DeviceStat{Device: m.device.ID, State: s.State.String(), Cause: s.Cause, Points: len(m.device.Own)})
 	}
 	return st
+}
+
+// configured returns the configuration in force and the name of its point table.
+func (g *Gateway) configured() (*config.Config, string) {
+	g.state.RLock()
+	defer g.state.RUnlock()
+	return g.c, g.tableHash
 }
 
 // Status returns the gateway as gwctl shows it. It is safe for concurrent use.
 func (g *Gateway) Status() diag.Status {
 	m := g.clock.Map()
-	now := g.clock.Mono()
+	c, table := g.configured()
 	st := diag.Status{Venue: string(g.c.Venue), Gateway: string(g.c.Gateway), Version: g.d.Version, Platform: platform(), Epoch: g.keeper.Epoch().String(),
-		Since: g.since.UTC(), Points: len(g.c.Table), Table: g.tableHash, Clock: diag.Clock{Source: m.Source.String(), Uncertainty: m.Uncertainty}, RSSBytes: residentBytes()}
+		Since: g.since.UTC(), Points: len(c.Table), Table: table, Clock: diag.Clock{Source: m.Source.String(), Uncertainty: m.Uncertainty}, RSSBytes: residentBytes()}
 	st.Identity, st.Link = g.identityStatus(), g.linkStatus()
 	st.Spool = g.spoolStatus()
 	for _, l := range []point.Lane{point.Telemetry, point.Critical} {
 		st.Lanes = append(st.Lanes, g.laneStatus(l))
 	}
-	for i, w := range g.workers {
-		s := w.Status()
-		d := diag.Device{Device: string(g.c.Devices[i].ID), State: s.State.String(), Cause: s.Cause, Points: len(g.c.Devices[i].Own), Values: s.Values,
-			Passed: s.Passed, Failures: s.Failures, Overruns: s.Overruns()}
-		if s.LastAnswer != 0 {
-			d.LastAnswer = time.Now().Add(-time.Duration(now - s.LastAnswer)).UTC()
-		}
-		for _, c := range s.Classes {
-			d.Latency = max(d.Latency, c.Latency)
-		}
-		st.Devices = append(st.Devices, d)
+	for _, m := range g.crew.list() {
+		st.Devices = append(st.Devices, g.deviceStatus(m))
 	}
 	return st
+}
+
+func (g *Gateway) deviceStatus(m *member) diag.Device {
+	s := m.worker.Status()
+	d := diag.Device{Device: string(m.device.ID), Driver: m.device.Driver, State: s.State.String(), Cause: s.Cause, Points: len(m.device.Own), Values: s.Values,
+		Passed: s.Passed, Failures: s.Failures, Panics: s.Panics, Overruns: s.Overruns(), Since: g.wall(s.Since), Classes: classes(m, s)}
+	if s.LastAnswer != 0 {
+		d.LastAnswer = g.wall(s.LastAnswer)
+	}
+	for _, c := range s.Classes {
+		d.Latency = max(d.Latency, c.Latency)
+	}
+	return d
+}
+
+// wall dates a monotonic time by the system clock, for people who look at the same clock.
+func (g *Gateway) wall(mono int64) time.Time {
+	return time.Now().Add(-time.Duration(g.clock.Mono() - mono)).UTC()
+}
+
+func classes(m *member, s scan.Status) (out []diag.Class) {
+	for i, c := range s.Classes {
+		one := diag.Class{Name: c.Name, Period: m.device.Classes[i].Period, Scans: c.Scans, Overruns: c.Overruns, Latency: c.Latency, MaxLatency: c.MaxLatency}
+		if c.Scans > 0 {
+			one.Mean = c.LatencySum / time.Duration(c.Scans)
+		}
+		out = append(out, one)
+	}
+	return out
 }
 
 func (g *Gateway) identityStatus() diag.Identity {

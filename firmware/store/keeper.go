@@ -216,6 +216,17 @@ func (k *Keeper) Counts(l point.Lane) spool.Counts {
 // Stats returns totals since opening.
 func (k *Keeper) Stats() spool.Stats { k.mu.Lock(); defer k.mu.Unlock(); return k.sp.Stats() }
 
+// Oldest returns when the first sample of the oldest batch that is held was taken; false when nothing is held.
+func (k *Keeper) Oldest() (time.Time, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	at, held := k.sp.Oldest()
+	return time.Unix(0, at).UTC(), held
+}
+
+// Undeclared returns how many gaps no durable batch carries yet.
+func (k *Keeper) Undeclared() int { k.mu.Lock(); defer k.mu.Unlock(); return len(k.sp.Undeclared()) }
+
 // StoreErr returns why the last disk work of a lane failed, or nil when it went well: health is red meanwhile.
 func (k *Keeper) StoreErr(l point.Lane) error {
 	k.mu.Lock()

@@ -61,6 +61,7 @@ func (s *session) receiveAck(payload []byte) {
 		s.proved.Store(true)
 		if !a.CloudTime.IsZero() {
 			s.u.o.CloudTime(a.CloudTime)
+			s.u.judge(now, a.CloudTime)
 		}
 	}
 	if up {

@@ -121,6 +121,10 @@ type Uplink struct {
 	state atomic.Int32
 	mu    sync.Mutex
 	ended error // why the last session ended
+
+	present atomic.Pointer[session] // nil between sessions
+	ahead   atomic.Int64            // see Flight
+	judged  atomic.Bool
 }
 
 // New returns an uplink.
@@ -169,7 +173,9 @@ func (u *Uplink) Run(ctx context.Context) error {
 			continue
 		}
 		u.count.connects.Add(1)
+		u.present.Store(s)
 		end := s.run(ctx)
+		u.present.Store(nil)
 		if s.proved.Load() {
 			pause.reset()
 		}

@@ -83,5 +83,23 @@ func (s *Spool) LiveWaiting(l point.Lane) uint64 {
 	return hold.live.Count()
 }
 
+// Oldest returns when the first sample of the oldest batch that is held was taken, as the epochs' time maps date it; false when nothing is held.
+func (s *Spool) Oldest() (unixNano int64, held bool) {
+	for _, ep := range s.epochs {
+		for at := range ep.hold {
+			first, ok := ep.hold[at].held.First()
+			if !ok {
+				continue
+			}
+			if e := ep.hold[at].get(first.From); e != nil {
+				if wall := ep.at.Wall(e.first); !held || wall < unixNano {
+					unixNano, held = wall, true
+				}
+			}
+		}
+	}
+	return unixNano, held
+}
+
 // StoreErr returns why the last disk work of a lane failed, or nil when it went well.
 func (s *Spool) StoreErr(l point.Lane) error { return s.lane(l).err }

@@ -1,8 +1,0 @@
-package diag
-
-import (
-	"errors"
-	"syscall"
-)
-
-func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }

@@ -1,0 +1,152 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/courtside-edge/courtside/firmware/diag"
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/segment"
+)
+
+var _ diag.Gateway = (*Gateway)(nil)
+
+// stores returns the stores that there are.
+func (g *Gateway) stores() (all []*segment.Store) {
+	for _, s := range []*segment.Store{g.critical, g.telemetry} {
+		if s != nil {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// measure takes what the meter remembers.
+func (g *Gateway) measure() moment {
+	m := moment{at: time.Now()}
+	for _, l := range []point.Lane{point.Telemetry, point.Critical} {
+		c := g.keeper.Counts(l)
+		m.held += c.RAM.Bytes + c.Stored.Bytes
+		m.stored += c.Stored.Bytes
+	}
+	for _, s := range g.stores() {
+		m.written += s.Stats().WrittenBytes
+	}
+	return m
+}
+
+// Storage implements diag.Gateway.
+func (g *Gateway) Storage() diag.Storage {
+	now := g.measure()
+	c, _ := g.configured()
+	out := diag.Storage{Spool: g.spoolStatus(), Epoch: g.keeper.Epoch().String(), Gaps: g.keeper.Undeclared(), LimitBytes: c.Spool.Limit, WrittenBytes: now.written}
+	for _, l := range []point.Lane{point.Telemetry, point.Critical} {
+		out.Lanes = append(out.Lanes, g.laneStatus(l))
+		if err := g.keeper.StoreErr(l); err != nil {
+			out.Errors = append(out.Errors, fmt.Sprintf("%s: %v", l, err))
+		}
+	}
+	if g.telemetry == nil {
+		out.Errors = append(out.Errors, "telemetry: its store could not be opened; telemetry is kept in RAM alone")
+	}
+	if at, held := g.keeper.Oldest(); held {
+		out.Oldest = at
+	}
+	out.DiskFree, out.DiskSize = disk(c.DataDir)
+	if up := now.at.Sub(g.since); up > time.Second {
+		out.WrittenADay = uint64(float64(now.written) / up.Seconds() * 86400)
+	}
+	if then, ok := g.meter.since(now.at); ok {
+		span := now.at.Sub(then.at)
+		out.TimeToFull = until(min(c.Spool.Limit-now.stored, out.DiskFree), now.stored-then.stored, span)
+		out.TimeToDrain = until(now.held, then.held-now.held, span)
+	}
+	return out
+}
+
+// disk returns the free and all bytes of the file system of dir, 0 when the kernel does not say.
+func disk(dir string) (free, size int64) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, 0
+	}
+	return int64(s.Bavail) * int64(s.Bsize), int64(s.Blocks) * int64(s.Bsize)
+}
+
+// Connection implements diag.Gateway.
+func (g *Gateway) Connection() diag.Connection {
+	n, f := g.uplink.Stats(), g.uplink.Flight()
+	return diag.Connection{Link: g.linkStatus(), Identity: g.identityStatus(), Window: f.Window, InFlight: f.Bytes, Batches: f.Batches, RoundTrip: f.RoundTrip, Timeout: f.Timeout,
+		Live: n.Live, Replay: n.Replay, Critical: n.Critical, SentBytes: n.Bytes, Probes: n.Probes, Rotations: n.Rotations, Ahead: f.Ahead, Judged: f.Judged}
+}
+
+// Logs implements diag.Gateway.
+func (g *Gateway) Logs() []diag.Record { return g.logs.Records() }
+
+// explain calls a method of source that returns something to be printed, if there is one of that name.
+func explain(source any, method string) (string, bool) {
+	f := reflect.ValueOf(source).MethodByName(method)
+	if !f.IsValid() || f.Type().NumIn() != 0 || f.Type().NumOut() != 1 {
+		return "", false
+	}
+	return fmt.Sprint(f.Call(nil)[0].Interface()), true
+}
+
+// Plan implements diag.Gateway.
+func (g *Gateway) Plan(device string) (diag.Plan, error) {
+	m := g.crew.find(point.ID(device))
+	if m == nil {
+		return diag.Plan{}, fmt.Errorf("device %q: %w; the devices are %s", device, diag.ErrNotFound, strings.Join(g.deviceNames(), ", "))
+	}
+	p := diag.Plan{Device: device, Driver: m.device.Driver, Scans: classes(m, m.worker.Status())}
+	if text, ok := explain(m.source, "Plan"); ok {
+		p.Lines = lines(text)
+	}
+	if text, ok := explain(m.source, "Stats"); ok {
+		p.Stats = lines(text)
+	}
+	return p, nil
+}
+
+func lines(text string) []string { return strings.Split(strings.TrimRight(text, "\n"), "\n") }
+
+func (g *Gateway) deviceNames() (names []string) {
+	for _, m := range g.crew.list() {
+		names = append(names, string(m.device.ID))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Configuration implements diag.Gateway.
+func (g *Gateway) Configuration() ([]byte, error) {
+	if g.d.File == "" {
+		return nil, fmt.Errorf("the configuration's file: %w: this gateway was not started from one", diag.ErrNotFound)
+	}
+	text, err := os.ReadFile(g.d.File)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return redact(text), nil
+}
+
+// redact takes out what a file should not hold and may hold all the same: values of keys that sound like secrets, and users in addresses. Paths
+// of files stay.
+func redact(text []byte) []byte {
+	secret := regexp.MustCompile(`(?mi)^(\s*(?:- )?["']?[\w-]*(?:password|passphrase|secret|token|community|private_key)["']?\s*:\s*).+$`)
+	inline := regexp.MustCompile(`(?i)([{,]\s*["']?[\w-]*(?:password|passphrase|secret|token|community|private_key)["']?\s*:\s*)[^,}\n]+`)
+	user := regexp.MustCompile(`(://)[^/@\s"']+@`)
+	text = secret.ReplaceAll(text, []byte("${1}REMOVED"))
+	text = inline.ReplaceAll(text, []byte("${1}REMOVED"))
+	return user.ReplaceAll(text, []byte("${1}REMOVED@"))
+}
+
+var errNoReload = errors.New("this gateway was not started from a file")
