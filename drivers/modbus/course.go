@@ -3,6 +3,7 @@ package modbus
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	goburrow "github.com/goburrow/modbus"
@@ -13,9 +14,11 @@ import (
 // course is how one scan class is read: what Prepare laid out, changed by what the device refuses.
 // It outlives connections. It is safe for concurrent use, so that a plan can be printed beside a poll.
 type course struct {
-	limits   limits
-	packager goburrow.Packager
-	items    []item // all points of the class, in order
+	limits limits
+	packer packer
+	items  []item // all points of the class, in order
+
+	took atomic.Int64 // ns of the last whole scan
 
 	mu        sync.Mutex
 	version   int // rises when requests or refusals change
@@ -42,11 +45,11 @@ type split struct {
 	blamed bool  // a part holds the address that explains why the whole was refused
 }
 
-func newCourse(items []item, l limits, packager goburrow.Packager) (*course, error) {
+func newCourse(items []item, l limits, p packer) (*course, error) {
 	slices.SortFunc(items, order)
-	c := &course{limits: l, packager: packager, items: items, cuts: map[place]bool{}, version: 1}
+	c := &course{limits: l, packer: p, items: items, cuts: map[place]bool{}, version: 1}
 	var err error
-	c.requests, err = cover(items, l, nil, packager)
+	c.requests, err = cover(items, l, nil, p)
 	return c, err
 }
 
@@ -56,10 +59,10 @@ func (c *course) refuse(r *request, code byte, now time.Duration, conn uint64) [
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if at := middle(r.items); at > 0 && code != goburrow.ExceptionCodeIllegalFunction {
-		low, errLow := newRequest(r.items[:at:at], c.packager)
-		high, errHigh := newRequest(r.items[at:], c.packager)
+		low, errLow := newRequest(r.items[:at:at], c.packer)
+		high, errHigh := newRequest(r.items[at:], c.packer)
 		if errLow == nil && errHigh == nil {
-			s := &split{parent: r.split, at: place{r.table, high.address}, open: 2}
+			s := &split{parent: r.split, at: place{r.unit, r.table, high.address}, open: 2}
 			low.split, high.split = s, s
 			c.replace(r, low, high)
 			c.unsettled++
@@ -145,12 +148,12 @@ func (c *course) settle() error {
 			continue
 		}
 		if behind {
-			cuts[place{i.table, i.address}] = true
+			cuts[i.place()] = true
 			behind = false
 		}
 		live = append(live, i)
 	}
-	requests, err := cover(live, c.limits, cuts, c.packager)
+	requests, err := cover(live, c.limits, cuts, c.packer)
 	if err == nil {
 		c.requests = requests
 	}

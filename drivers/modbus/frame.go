@@ -38,37 +38,78 @@ func nextFrame(b []byte) ([]byte, error) {
 // frameID returns the transaction id of a frame.
 func frameID(f []byte) uint16 { return binary.BigEndian.Uint16(f) }
 
-// expectation is what the answer to a read request has to look like.
+// expectation is what the answer to a request has to look like.
 type expectation struct {
 	unit, function byte
 	size           byte // of the data
 }
 
-// expect returns what the answer to a read request has to look like.
-func expect(request []byte) expectation {
-	e := expectation{unit: request[6], function: request[7]}
-	quantity := int(binary.BigEndian.Uint16(request[10:]))
-	if e.function == goburrow.FuncCodeReadCoils || e.function == goburrow.FuncCodeReadDiscreteInputs {
+// expect returns what the answer to a request has to look like. body begins with the unit id.
+func expect(body []byte) expectation {
+	e := expectation{unit: body[0], function: body[1]}
+	switch quantity := int(binary.BigEndian.Uint16(body[4:])); e.function {
+	case goburrow.FuncCodeReadCoils, goburrow.FuncCodeReadDiscreteInputs:
 		e.size = byte((quantity + 7) / 8)
-	} else {
+	case goburrow.FuncCodeReadInputRegisters, goburrow.FuncCodeReadHoldingRegisters:
 		e.size = byte(2 * quantity)
+	default:
+		e.size = writtenSize
 	}
 	return e
 }
 
-// judge returns the data of a frame that answers as expected, or the code of the exception that it is.
+// writtenSize is the size of what answers a write: its address, and its value or quantity.
+const writtenSize = 4
+
+// mayBeSent reports whether body, a request from its unit id on, is one that this driver makes.
+func mayBeSent(body []byte) bool {
+	if len(body) < 6 {
+		return false
+	}
+	switch body[1] {
+	case goburrow.FuncCodeReadCoils, goburrow.FuncCodeReadDiscreteInputs, goburrow.FuncCodeReadHoldingRegisters, goburrow.FuncCodeReadInputRegisters:
+		return len(body) == 6
+	case goburrow.FuncCodeWriteSingleRegister, goburrow.FuncCodeWriteMultipleRegisters:
+		return true
+	}
+	return false
+}
+
+// writes reports whether the request was a write.
+func (e expectation) writes() bool { return e.function > goburrow.FuncCodeReadInputRegisters }
+
+// length returns how long an answer as expected is, from its unit id on and without a checksum.
+func (e expectation) length() int {
+	if e.writes() {
+		return 2 + writtenSize
+	}
+	return 3 + int(e.size)
+}
+
+// judge returns the data of an answer as expected, or the code of the exception that it is. body begins with the unit id.
 // Anything else gives neither.
-func (e expectation) judge(f []byte) (data []byte, code byte) {
-	if len(f) < 9 || f[6] != e.unit {
+func (e expectation) judge(body []byte) (data []byte, code byte) {
+	if len(body) < 3 || body[0] != e.unit {
 		return nil, 0
 	}
-	if f[7] == e.function|0x80 && len(f) == 9 {
-		return nil, f[8]
+	if body[1] == e.function|0x80 && len(body) == 3 {
+		return nil, body[2]
 	}
-	if f[7] != e.function || f[8] != e.size || len(f) != 9+int(e.size) {
+	if body[1] != e.function || len(body) != e.length() {
 		return nil, 0
 	}
-	return f[9:], 0
+	if e.writes() {
+		return body[2:], 0
+	}
+	if body[2] != e.size {
+		return nil, 0
+	}
+	return body[3:], 0
+}
+
+// isUnreachable reports whether an exception says that a gateway could not reach the unit.
+func isUnreachable(code byte) bool {
+	return code == goburrow.ExceptionCodeGatewayPathUnavailable || code == goburrow.ExceptionCodeGatewayTargetDeviceFailedToRespond
 }
 
 // exceptionQuality returns the quality of points whose request was refused with code.

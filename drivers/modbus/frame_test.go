@@ -63,7 +63,7 @@ func TestJudge(t *testing.T) {
 		{"no byte count", []byte{1, 3}, nil, 0},
 	}
 	for _, tc := range cases {
-		data, code := e.judge(adu(1, tc.body...))
+		data, code := e.judge(tc.body)
 		if !bytes.Equal(data, tc.data) || code != tc.code {
 			t.Errorf("%s: data % x, code %d", tc.name, data, code)
 		}
@@ -80,7 +80,7 @@ func TestExpect(t *testing.T) {
 		{1, 1, 1, 9, 0}, {1, 8, 1, 9, 0}, {2, 9, 2, 0, 0}, {2, 2000, 250, 0, 0}, {3, 125, 250, 255, 0}, {4, 1, 2, 1, 0},
 	} {
 		f := adu(1, tc.unit, tc.function, 0, tc.address, byte(tc.quantity>>8), byte(tc.quantity))
-		if e := expect(f); e != (expectation{tc.unit, tc.function, tc.size}) {
+		if e := expect(f[prefixSize:]); e != (expectation{tc.unit, tc.function, tc.size}) {
 			t.Errorf("function %d, quantity %d: %+v", tc.function, tc.quantity, e)
 		}
 	}
@@ -102,7 +102,7 @@ func TestGoburrowAgrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if data, _ := expect(request).judge(answer); !bytes.Equal(data, pdu.Data[1:]) {
+	if data, _ := expect(request[prefixSize:]).judge(answer[prefixSize:]); !bytes.Equal(data, pdu.Data[1:]) {
 		t.Errorf("% x against % x", data, pdu.Data)
 	}
 }
@@ -127,7 +127,7 @@ func FuzzFrames(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 0, 0, 254, 1, 3}, byte(1), byte(3), uint16(125))
 	f.Fuzz(func(t *testing.T, stream []byte, unit, function byte, quantity uint16) {
 		function, quantity = 1+function%4, 1+quantity%125
-		e := expect(adu(0, unit, function, 0, 0, byte(quantity>>8), byte(quantity)))
+		e := expect([]byte{unit, function, 0, 0, byte(quantity >> 8), byte(quantity)})
 		for len(stream) > 0 {
 			frame, err := nextFrame(stream)
 			if err != nil || frame == nil {
@@ -136,7 +136,7 @@ func FuzzFrames(f *testing.F) {
 			if len(frame) < prefixSize+minLength || len(frame) > prefixSize+maxLength {
 				t.Fatalf("a frame of %d bytes", len(frame))
 			}
-			data, code := e.judge(frame)
+			data, code := e.judge(frame[prefixSize:])
 			if data != nil && (code != 0 || len(data) != int(e.size) || frame[6] != unit || frame[7] != function) {
 				t.Fatalf("frame % x is taken for %+v with data % x, code %d", frame, e, data, code)
 			}

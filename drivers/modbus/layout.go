@@ -2,18 +2,16 @@ package modbus
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"slices"
-
-	goburrow "github.com/goburrow/modbus"
 )
 
-// requestSize is the length of a read request with its header.
+// requestSize is the length of a Modbus TCP read request with its header.
 const requestSize = 12
 
 // request is one read of neighbouring addresses, and what to do with its answer.
 type request struct {
+	unit     uint8
 	table    Table
 	address  uint16
 	quantity uint16
@@ -49,20 +47,21 @@ func (l limits) of(t Table) (quantity, gap int) {
 	return l.registers, l.gap
 }
 
-// place is an address of a table.
+// place is an address of a table of a unit.
 type place struct {
+	unit    uint8
 	table   Table
 	address uint16
 }
 
 // order puts items in the order of their addresses.
 func order(a, b item) int {
-	return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.address, b.address), cmp.Compare(a.end(), b.end()), cmp.Compare(a.index, b.index))
+	return cmp.Or(cmp.Compare(a.unit, b.unit), cmp.Compare(a.table, b.table), cmp.Compare(a.address, b.address), cmp.Compare(a.end(), b.end()), cmp.Compare(a.index, b.index))
 }
 
 // cover returns the fewest requests that read each of items, which are in order, once. A request never spans
 // a cut: it holds the address of the cut or those before it, but not both. The requests keep parts of items.
-func cover(items []item, l limits, cuts map[place]bool, packager goburrow.Packager) ([]*request, error) {
+func cover(items []item, l limits, cuts map[place]bool, p packer) ([]*request, error) {
 	var requests []*request
 	for from := 0; from < len(items); {
 		first := items[from]
@@ -71,12 +70,12 @@ func cover(items []item, l limits, cuts map[place]bool, packager goburrow.Packag
 		for ; to < len(items); to++ {
 			next := items[to]
 			wider := max(end, next.end())
-			if next.table != first.table || wider-int(first.address) > most || int(next.address) > end+gap || cuts[place{next.table, next.address}] {
+			if next.unit != first.unit || next.table != first.table || wider-int(first.address) > most || int(next.address) > end+gap || cuts[next.place()] {
 				break
 			}
 			end = wider
 		}
-		r, err := newRequest(items[from:to:to], packager)
+		r, err := newRequest(items[from:to:to], p)
 		if err != nil {
 			return nil, err
 		}
@@ -87,19 +86,16 @@ func cover(items []item, l limits, cuts map[place]bool, packager goburrow.Packag
 }
 
 // newRequest returns the one request that covers items.
-func newRequest(items []item, packager goburrow.Packager) (*request, error) {
+func newRequest(items []item, p packer) (*request, error) {
 	end := 0
 	for _, i := range items {
 		end = max(end, i.end())
 	}
-	r := &request{table: items[0].table, address: items[0].address, items: items}
+	r := &request{unit: items[0].unit, table: items[0].table, address: items[0].address, items: items}
 	r.quantity = uint16(end - int(r.address))
-	pdu := goburrow.ProtocolDataUnit{FunctionCode: r.table.function(), Data: make([]byte, 4)}
-	binary.BigEndian.PutUint16(pdu.Data, r.address)
-	binary.BigEndian.PutUint16(pdu.Data[2:], r.quantity)
-	adu, err := packager.Encode(&pdu)
-	if err != nil || len(adu) != requestSize {
-		return nil, fmt.Errorf("packing the request for %s: %d bytes: %w", r, len(adu), err)
+	adu, err := p.read(r.unit, r.table, r.address, r.quantity)
+	if err != nil {
+		return nil, err
 	}
 	r.adu = adu
 	r.runs = compile(r)

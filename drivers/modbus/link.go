@@ -1,47 +1,30 @@
 package modbus
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
-	"io"
-	"net"
 	"os"
-	"sync"
 	"time"
 )
 
-// link is one TCP connection on which several requests may be outstanding. One goroutine sends and
-// receives; close and the end of a watched context may come from others.
+// link is one Modbus TCP connection on which several requests may be outstanding.
 type link struct {
-	conn    net.Conn
-	clock   interface{ Mono() int64 }
-	timeout time.Duration
-	start   time.Time // deadlines are counted from here, on Go's monotonic clock
-	stats   *counters
-
+	line
 	nextID  uint16
 	waiting []pending // oldest first
 	in      []byte    // received, from in[from] to in[to]
 	from    int
 	to      int
-	arrived int64 // the gateway's monotonic time of the last read
-	overdue bool  // a deadline passed: look which requests it was
-	misses  int   // timeouts since the last answer
-
-	mu          sync.Mutex
-	armed       time.Duration // the connection's deadline
-	ctx         context.Context
-	unwatch     func() bool
-	interrupted bool
+	overdue bool // a deadline passed: look which requests it was
 }
 
 // pending is a request without an answer.
 type pending struct {
 	expectation
-	id  uint16
-	tag int // the caller's name for it
-	due time.Duration
+	id   uint16
+	tag  int // the caller's name for it
+	sent time.Duration
+	due  time.Duration
 }
 
 // outcome is what became of a request.
@@ -66,24 +49,27 @@ type answer struct {
 // inputSize holds the answers to as many requests as may be outstanding, and some strays.
 const inputSize = 32 * (prefixSize + maxLength)
 
-func newLink(conn net.Conn, clock interface{ Mono() int64 }, timeout time.Duration, stats *counters) *link {
-	return &link{conn: conn, clock: clock, timeout: timeout, start: time.Now(), stats: stats,
+func newLink(conn port, clock interface{ Mono() int64 }, timeout time.Duration, stats *counters) *link {
+	return &link{line: line{conn: conn, clock: clock, timeout: timeout, start: time.Now(), stats: stats},
 		waiting: make([]pending, 0, maxDepth), in: make([]byte, inputSize)}
 }
 
 // send writes requests, which follow one another in frames, at once. Their tags count from tag. It sets
 // their transaction ids in place.
-func (l *link) send(frames []byte, tag int) error {
+func (l *link) send(frames []byte, tag int) error { return l.post(frames, requestSize, tag) }
+
+// post is send for requests of size bytes each.
+func (l *link) post(frames []byte, size, tag int) error {
 	now := time.Since(l.start)
 	due := now + l.timeout
-	for at := 0; at < len(frames); at += requestSize {
-		f := frames[at : at+requestSize]
+	for at := 0; at < len(frames); at += size {
+		f := frames[at : at+size]
 		binary.BigEndian.PutUint16(f, l.nextID)
-		l.waiting = append(l.waiting, pending{expect(f), l.nextID, tag, due})
+		l.waiting = append(l.waiting, pending{expect(f[prefixSize:]), l.nextID, tag, now, due})
 		l.nextID++
 		tag++
 	}
-	l.stats.requests.Add(uint64(len(frames) / requestSize))
+	l.stats.requests.Add(uint64(len(frames) / size))
 	// The deadline is moved only when it has passed: one that is early costs a look, not an error.
 	if err := l.arm(now, due); err != nil {
 		return err
@@ -143,17 +129,10 @@ func (l *link) match(f []byte) (answer, bool) {
 			continue
 		}
 		l.waiting = append(l.waiting[:n], l.waiting[n+1:]...)
-		l.misses = 0
-		a := answer{tag: p.tag, frame: f, outcome: malformed}
-		if a.data, a.code = p.judge(f); a.data != nil {
-			a.outcome = answered
-		} else if a.code != 0 {
-			a.outcome = refused
-			l.stats.exceptions.Add(1)
-		} else {
-			l.stats.malformed.Add(1)
+		if l.timed {
+			l.took = time.Since(l.start) - p.sent
 		}
-		return a, true
+		return l.judged(p.expectation, f[prefixSize:], answer{tag: p.tag, frame: f}), true
 	}
 	l.stats.strays.Add(1)
 	return answer{}, false
@@ -190,78 +169,24 @@ func (l *link) fill() error {
 		l.arrived = l.clock.Mono()
 		return nil
 	}
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		l.overdue = true
 		return nil
-	case errors.Is(err, io.EOF):
-		return errors.New("the device closed the connection")
 	}
-	return err
-}
-
-// arm sees to it that the connection's deadline is neither over nor later than due.
-func (l *link) arm(now, due time.Duration) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.interrupted {
-		return l.ctx.Err()
-	}
-	if l.armed > now && l.armed <= due {
-		return nil
-	}
-	l.armed = due
-	return l.conn.SetDeadline(l.start.Add(due))
-}
-
-// watch makes the end of ctx interrupt send and receive from now on.
-func (l *link) watch(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if l.ctx != nil && l.ctx.Done() == ctx.Done() {
-		return nil
-	}
-	if l.unwatch != nil {
-		l.unwatch()
-	}
-	l.mu.Lock()
-	l.ctx, l.interrupted, l.armed = ctx, false, 0
-	l.mu.Unlock()
-	l.unwatch = context.AfterFunc(ctx, func() { l.interrupt(ctx) })
-	return nil
-}
-
-// interrupt ends a Read or Write that ctx was watched for.
-func (l *link) interrupt(ctx context.Context) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.ctx.Done() == ctx.Done() {
-		l.interrupted = true
-		l.conn.SetDeadline(time.Unix(1, 0)) // fails only on a closed connection
-	}
+	return closed(err)
 }
 
 // Send implements goburrow's Transporter: one request at a time, under an id of the link's own.
 func (l *link) Send(request []byte) ([]byte, error) {
-	if len(request) != requestSize {
-		return nil, errors.New("only read requests are sent")
+	if len(request) < prefixSize+minLength || !mayBeSent(request[prefixSize:]) {
+		return nil, errNotSent
 	}
-	if err := l.send(append([]byte(nil), request...), 0); err != nil {
+	if err := l.post(append([]byte(nil), request...), len(request), 0); err != nil {
 		return nil, err
 	}
-	a, err := l.receive()
-	switch {
-	case err != nil:
-		return nil, err
-	case a.outcome == silent:
-		return nil, os.ErrDeadlineExceeded
-	case a.outcome == malformed:
-		return nil, errMalformed
+	reply, err := l.reply(l.receive())
+	if err == nil {
+		copy(reply, request[:2])
 	}
-	reply := append([]byte(nil), a.frame...)
-	copy(reply, request[:2])
-	return reply, nil
+	return reply, err
 }
-
-var errMalformed = errors.New("the answer is not one to this request")

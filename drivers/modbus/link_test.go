@@ -93,8 +93,8 @@ func TestLinkCarriesGoburrow(t *testing.T) {
 			t.Errorf("reply % x, %v", reply, err)
 		}
 	}
-	if _, err := l.Send(adu(1, 1, 16, 0, 0, 0, 1, 2, 0, 0)); err == nil {
-		t.Error("a request that is no read was sent")
+	if _, err := l.Send(adu(1, 1, 23, 0, 0, 0, 1, 0, 0, 0, 1, 2, 0, 0)); err == nil {
+		t.Error("a request that is neither a read nor a write of registers was sent")
 	}
 }
 

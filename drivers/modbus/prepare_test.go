@@ -58,6 +58,17 @@ func TestRefusesWrongOptions(t *testing.T) {
 		{goodOptions + "\npause: -1s", "pause", "0s to 10s"},
 		{goodOptions + "\npause: 5ms\ndepth: 2", "pause", "contradict"},
 		{goodOptions + "\nspeed: 3", "", "speed"},
+		{goodOptions + "\nframing: ascii", "framing", "tcp"},
+		{goodOptions + "\nframing: rtu\ndepth: 2", "depth", "one request at a time"},
+		{goodOptions + "\nserial: {port: /dev/ttyS0}", "address", "contradict"},
+		{"serial: {baud: 9600}", "serial.port", "missing"},
+		{"serial: {port: /dev/ttyS0}\nframing: tcp", "framing", "rtu"},
+		{"serial: {port: /dev/ttyS0, baud: 1}", "serial.baud", "300"},
+		{"serial: {port: /dev/ttyS0, parity: mark}", "serial.parity", "even"},
+		{"serial: {port: /dev/ttyS0, stop_bits: 3}", "serial.stop_bits", "1 or 2"},
+		{"serial: {port: /dev/ttyS0, data_bits: 7}", "serial.data_bits", "8 data bits"},
+		{goodOptions + "\nproxy: '1502'", "proxy", "host:port"},
+		{goodOptions + "\ntickets: clear", "tickets", "plain"},
 	} {
 		_, err := prepare(tc.options)
 		expectFault(t, tc.options, err, "options", tc.key, tc.says)
@@ -96,7 +107,20 @@ func TestRefusesWrongSources(t *testing.T) {
 		{holding + "type: uint16", 1, state(point.Float), "type", "make the point's type int"},
 		{holding + "type: int64", 1, state(point.Bool), "type", "make the point's type int"},
 		{holding + "type: bool", 1, state(point.Int), "type", "make the point's type bool"},
-		{holding, 1, state(point.Text), "type", "no text"},
+		{holding, 1, state(point.Text), "length", "1 to 125"},
+		{holding + "length: 126", 1, state(point.Text), "length", "1 to 125"},
+		{holding + "length: 2", 1, state(point.Int), "length", "string only"},
+		{holding + "length: 2\nword_order: little", 1, state(point.Text), "word_order", "no word order"},
+		{holding + "type: string\nlength: 2", 1, state(point.Int), "type", "make the point's type text"},
+		{holding + "type: uint16", 1, state(point.Text), "type", "make the point's type int"},
+		{holding + "type: bcd16", 1, counter(16), "type", "unsigned"},
+		{holding + "bit_step: 1", 2, state(point.Int), "bit_step", "type bit only"},
+		{holding + "type: bit\nbit: 0\nbit_step: 1\nstep: 1", 2, state(point.Bool), "step", "contradict"},
+		{holding + "type: bit\nbit: 0\nbit_step: 0", 2, state(point.Bool), "bit_step", "1 to 1024"},
+		{"table: holding\naddress: 65535\ntype: bit\nbit: 0\nbit_step: 1", 17, state(point.Bool), "address", "would lie at address 65536"},
+		{holding + "unit: 256", 1, state(point.Int), "unit", "0 to 255"},
+		{holding + "unit: -2", 1, state(point.Int), "unit", "0 to 255"},
+		{holding + "unit: 250\nunit_step: 1", 7, state(point.Int), "unit_step", "unit 256"},
 		{holding + "type: bit", 1, state(point.Bool), "bit", "missing"},
 		{holding + "type: bit\nbit: 16", 1, state(point.Bool), "bit", "0 (least significant) to 15"},
 		{holding + "type: bit\nbit: -1", 1, state(point.Bool), "bit", "0 (least significant) to 15"},
@@ -111,7 +135,7 @@ func TestRefusesWrongSources(t *testing.T) {
 		{holding + "type: int16", 1, counter(16), "type", "unsigned"},
 		{holding + "type: uint32", 1, counter(16), "type", "bits"},
 		{holding + "type: uint16", 1, counter(64), "type", "bits"},
-		{holding, 1, &point.Point{Type: point.Int, Class: point.Event}, "", "events"},
+		{holding, 1, &point.Point{Type: point.Int, Class: point.Event}, "", "ring"},
 		{holding + "colour: red", 1, state(point.Int), "", "colour"},
 	} {
 		_, err := prepare(goodOptions, group("source", tc.source, tc.points, tc.point))
@@ -168,7 +192,7 @@ func TestReferencesAndAddressesAgree(t *testing.T) {
 			t.Errorf("%s: %v", reference, err)
 			continue
 		}
-		want.Quantity, want.Points = 1, 1
+		want.Unit, want.Quantity, want.Points = 1, 1, 1
 		if got := s.Plan().Classes[0].Requests[0]; got != want {
 			t.Errorf("reference %s is %+v, want %+v", reference, got, want)
 		}

@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -20,6 +21,8 @@ const (
 	unsigned             // 1, 2 or 4 registers
 	signed               // 1, 2 or 4 registers, two's complement
 	float                // 2 or 4 registers, IEEE 754
+	bcd                  // 1 or 2 registers, four decimal digits each
+	text                 // 1 to 125 registers, two characters each
 )
 
 // shape is how a value lies in the device.
@@ -30,6 +33,7 @@ type shape struct {
 	littleBytes bool  // the first byte of a register is the least significant
 	bit         uint8 // for bitOf, 0 for the least significant
 	raw         bool  // a counter's: all 64 bits count, none is a sign
+	control     bool  // a number of a ring, no point
 }
 
 // A typeName is a shape by the name that configuration uses.
@@ -51,20 +55,23 @@ var typeNames = [...]typeName{
 	{"float64", shape{kind: float, width: 4}, point.Float},
 	{"bool", shape{kind: truth, width: 1}, point.Bool},
 	{"bit", shape{kind: bitOf, width: 1}, point.Bool},
+	{"bcd16", shape{kind: bcd, width: 1}, point.Int},
+	{"bcd32", shape{kind: bcd, width: 2}, point.Int},
+	{"string", shape{kind: text}, point.Text},
 }
 
 // parseType returns the type that configuration names; an empty name stands for the
 // usual one of the point's own type.
 func parseType(s string, of point.Type) (typeName, error) {
 	if s == "" {
-		s = map[point.Type]string{point.Int: "uint16", point.Float: "float32", point.Bool: "bool"}[of]
+		s = map[point.Type]string{point.Int: "uint16", point.Float: "float32", point.Bool: "bool", point.Text: "string"}[of]
 	}
 	for _, t := range typeNames {
 		if t.name == s {
 			return t, nil
 		}
 	}
-	return typeName{}, fmt.Errorf("%q is not a type of this driver; use uint16, int16, uint32, int32, uint64, int64, float32, float64, bool or bit", s)
+	return typeName{}, fmt.Errorf("%q is not a type of this driver; use uint16, int16, uint32, int32, uint64, int64, float32, float64, bcd16, bcd32, bool, bit or string", s)
 }
 
 // load returns the value's registers as one number, most significant first. It reads 2 × width bytes of b.
@@ -117,11 +124,76 @@ func (s shape) value(b []byte) (uint64, point.Quality) {
 			return 0, point.BadOutOfRange
 		}
 		return point.FloatBits(f), point.Good
+	case bcd:
+		return decimal(v)
 	}
 	if v > math.MaxInt64 && !s.raw {
 		return 0, point.BadOutOfRange
 	}
 	return v, point.Good
+}
+
+// decimal returns the number whose decimal digits are the hexadecimal ones of v.
+func decimal(v uint64) (n uint64, q point.Quality) {
+	for shift := 60; shift >= 0; shift -= 4 {
+		digit := v >> shift & 0xF
+		if digit > 9 {
+			return 0, point.BadOutOfRange
+		}
+		n = 10*n + digit
+	}
+	return n, point.Good
+}
+
+// end returns the number at which a counter of this shape begins again at 0. Nothing counts 64 bits to their end.
+func (s shape) end() uint64 {
+	switch {
+	case s.kind == bcd && s.width == 1:
+		return 1e4
+	case s.kind == bcd:
+		return 1e8
+	case s.width == 4:
+		return 1 << 62
+	}
+	return 1 << (16 * s.width)
+}
+
+// store writes v as load and value read it. It writes 2 × width bytes of b.
+func (s shape) store(b []byte, v uint64) {
+	if s.kind == bcd {
+		digits := uint64(0)
+		for shift := 0; shift < 64; shift += 4 {
+			digits |= v % 10 << shift
+			v /= 10
+		}
+		v = digits
+	}
+	for n := range int(s.width) { // least significant register first
+		at := 2 * n
+		if !s.littleWords {
+			at = 2 * (int(s.width) - 1 - n)
+		}
+		word := uint16(v >> (16 * n))
+		if s.littleBytes {
+			word = bits.ReverseBytes16(word)
+		}
+		binary.BigEndian.PutUint16(b[at:], word)
+	}
+}
+
+// trimmed returns the characters of a text without what fills it up: from the first NUL on, and blanks at its end. It may use
+// scratch, which is as long as b.
+func (s shape) trimmed(b, scratch []byte) []byte {
+	if s.littleBytes {
+		for n := 0; n+1 < len(b); n += 2 {
+			scratch[n], scratch[n+1] = b[n+1], b[n]
+		}
+		b = scratch[:len(b)]
+	}
+	if n := bytes.IndexByte(b, 0); n >= 0 {
+		b = b[:n]
+	}
+	return bytes.TrimRight(b, " ")
 }
 
 // run is neighbouring points of one shape whose indices follow one another.
