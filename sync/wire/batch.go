@@ -122,6 +122,8 @@ type Status struct {
 	Devices  []DeviceStat `json:"devices,omitempty"`
 	Clock    string       `json:"clock,omitempty" doc:"what dates the samples: ntp, cloud, system or unknown"`
 	Reason   string       `json:"reason,omitempty" doc:"of a death: stopped, or lost when the broker announces it"`
+	Jumps    uint64       `json:"clock_jumps,omitempty" doc:"clock jumps seen since the gateway started"`
+	Chains   []Chain      `json:"chains,omitempty" doc:"of the key that signs batches, when they are signed: base64 of DER certificates"`
 }
 
 // BacklogCount is what a gateway still holds.

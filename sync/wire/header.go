@@ -126,7 +126,7 @@ func Verify(frame []byte, lim Limits) (Header, error) {
 
 // verify is Verify with normal limits; it also returns the zstd frame.
 func verify(frame []byte, lim Limits) (Header, []byte, error) {
-	if len(frame) > lim.MaxFrameBytes {
+	if len(frame) > lim.MaxFrameBytes+8+maxTrailer {
 		return Header{}, nil, fmt.Errorf("verifying a frame of %d bytes: %w: at most %d are allowed", len(frame), ErrTooLarge, lim.MaxFrameBytes)
 	}
 	h, err := ParseHeader(frame)
@@ -145,8 +145,12 @@ func verify(frame []byte, lim Limits) (Header, []byte, error) {
 	if err != nil {
 		return h, nil, fmt.Errorf("verifying a frame: %w", err)
 	}
-	if err := checkTrailer(frame[HeaderSize+z.size:]); err != nil {
-		return h, nil, fmt.Errorf("verifying a frame: %w", err)
+	trailer := checkTrailer(frame[HeaderSize+z.size:])
+	if n := HeaderSize + z.size; n > lim.MaxFrameBytes || trailer != nil && len(frame) > lim.MaxFrameBytes {
+		return h, nil, fmt.Errorf("verifying a frame of %d bytes: %w: at most %d are allowed", len(frame), ErrTooLarge, lim.MaxFrameBytes)
+	}
+	if trailer != nil {
+		return h, nil, fmt.Errorf("verifying a frame: %w", trailer)
 	}
 	if want, got := binary.LittleEndian.Uint32(frame[atCRC:]), checksum(frame[:HeaderSize+z.size]); want != got {
 		return h, nil, fmt.Errorf("verifying a frame: %w: 0x%08X is written, 0x%08X found", ErrChecksum, want, got)

@@ -3,7 +3,7 @@ package wire
 // Limits bound one batch. An encoder refuses to exceed them; a decoder refuses before it allocates. A zero or
 // negative field stands for its default.
 type Limits struct {
-	MaxFrameBytes int // of the whole payload as published; some hosted brokers allow 128 KiB only
+	MaxFrameBytes int // of the payload as published, without a trailer; some hosted brokers allow 128 KiB only
 	MaxRawBytes   int // of the inflated protobuf message; more is taken for a bomb
 	MaxSamples    int
 }

@@ -207,7 +207,7 @@ func TestDecodeRefusesMessages(t *testing.T) {
 		"a gateway that is no UTF-8":      {0, appendString(ids, fieldGateway, "\xff"), ErrInvalid},
 		"a trace of 300 bytes":            {0, appendString(ids, fieldTrace, strings.Repeat("0", 300)), ErrTooLarge},
 		"a boot id of 3 bytes":            {0, appendBytes(ids, fieldMap, appendBytes(nil, 1, []byte("abc"))), ErrInvalid},
-		"an unknown time source":          {0, appendBytes(ids, fieldMap, appendUint(nil, 5, 4)), ErrInvalid},
+		"an unknown time source":          {0, appendBytes(ids, fieldMap, appendUint(nil, 5, 5)), ErrInvalid},
 		"time source 257":                 {0, appendBytes(ids, fieldMap, appendUint(nil, 5, 257)), ErrInvalid},
 		"an endless uncertainty":          {0, appendBytes(ids, fieldMap, appendUint(nil, 4, math.MaxUint64)), ErrInvalid},
 		"a time map that is none":         {0, appendBytes(ids, fieldMap, []byte{0xFF}), ErrMalformed},
