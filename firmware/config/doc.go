@@ -22,9 +22,16 @@
 //	scan_classes.{name}          required             a period, or {period, phase}: 1ms to 24h, phase below period
 //	devices[].id, .driver        required             an id, unique; a driver of the registry
 //	devices[].options            the driver's         the driver's
+//	devices[].template           none                 a name of drivers/templates, or a path; gives driver, options and points
+//	devices[].with               the template's       its parameters
+//	devices[].points_file        none                 a tag list, see below
 //
 // A point entry is a single point (name) or a range, whose template multiplies its variables, the last fastest: {seat:1..30},
 // {row:a,b,c}, {n:01..24} padded, {n:1..3,7} mixed. {seat} alone repeats a value, in range and in place.
+//
+// A device's points are its template's, then its own, then those of its tag list. An own entry whose name or range stands in the template too
+// stands over that one, key by key; so do its options. A tag list is a table with a header, separated by commas, semicolons or tabs:
+// the keys of a point entry are its columns (a name with variables is a range), the driver's keys too (address, node, source.…), and description for people.
 //
 //	devices[].points[]           default     allowed
 //	name | range                 required    one to eight ids joined by '/', unique on the device

@@ -16,6 +16,9 @@
 // Size ("8GiB"), Path and File, encoding.TextUnmarshaler, Section for a mapping that somebody
 // else owns, and structs, pointers, slices and string-keyed maps of these. A struct that is also a TextUnmarshaler has a short form.
 //
+// ParseRows reads a table of comma-separated values as such sections, one a row. Section.Over lays one section over another, of another
+// file or the same, Section.Expand fills in parameters; faults stay at the places where their values stand.
+//
 // YAML is read as its useful part: one document, anchors, aliases and merge keys; no tags, no directives, no
 // keys but plain texts. What is beyond a limit is refused before it is expanded:
 //

@@ -48,6 +48,7 @@ type document struct {
 	file  string // as the caller named it
 	dir   string // what relative paths start from
 	lines []string
+	parts []part // of a composite, which has no lines of its own
 	root  *node
 	// pending is what was wrong while reading but leaves a tree that can be decoded. It
 	// comes with the root's Decode, so that all faults come at once.
@@ -56,6 +57,8 @@ type document struct {
 	mu    sync.Mutex
 	types map[reflect.Type]*layout // of structs decoded so far
 }
+
+func newTypes() map[reflect.Type]*layout { return make(map[reflect.Type]*layout) }
 
 // Load reads the file at path. Its error names the file, and the place where there is one.
 func Load(path string, l Limits) (*Section, error) {
@@ -75,7 +78,7 @@ func Load(path string, l Limits) (*Section, error) {
 // Parse reads text as the content of file, whose name it only quotes; relative paths start from its folder.
 func Parse(file string, text []byte, l Limits) (*Section, error) {
 	l = l.filled()
-	d := &document{file: file, dir: filepath.Dir(file), types: make(map[reflect.Type]*layout)}
+	d := &document{file: file, dir: filepath.Dir(file), types: newTypes()}
 	if len(text) > l.Bytes {
 		return nil, d.whole("it is longer than %s", Size(l.Bytes))
 	}
@@ -167,6 +170,7 @@ func (d *document) whole(format string, args ...any) *Fault {
 
 // at returns a fault at a place.
 func (d *document) at(line, column int, problem, fix string) *Fault {
+	d, line = d.origin(line)
 	f := &Fault{File: d.file, Line: max(line, 1), Column: max(column, 1), Problem: problem, Fix: fix}
 	if f.Line <= len(d.lines) {
 		f.Text = d.lines[f.Line-1]

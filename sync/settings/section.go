@@ -56,7 +56,7 @@ func (s *Section) Get(key string, into any) error {
 func (s *Section) decoder() *decoder {
 	doc := s.doc
 	if doc == nil {
-		doc = &document{file: "configuration", types: make(map[reflect.Type]*layout)}
+		doc = &document{file: "configuration", types: newTypes()}
 	}
 	return &decoder{doc: doc}
 }
@@ -146,7 +146,8 @@ func (s *Section) Place(key string) string {
 	if _, at := s.walk(key); at != nil {
 		line = int(at.line)
 	}
-	return s.doc.file + ":" + strconv.Itoa(line)
+	doc, line := s.doc.origin(line)
+	return doc.file + ":" + strconv.Itoa(line)
 }
 
 // walk returns the value at path, nil when it is absent, and the last value that was there on the way.
