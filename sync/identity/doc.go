@@ -16,5 +16,8 @@
 //	a peer's SVID is expired, of another trust        the handshake fails
 //	domain, of another role, or absent
 //	the clock is behind (no battery, no NTP yet)     NotAfter is judged against the latest time known (Clock.Floor); NotBefore is not checked
+//	a signature by a key not shown, expired, of      refused, with the reason (Verifier); an unknown key may become known
+//	another role or trust domain, or a wrong one
+//	a file of the time kept is garbled or gone       said; the build's time is the floor until the next verified ack
 //	a session is resumed                             never: tickets are off and no cache is set, so that every connection is judged anew
 package identity

@@ -48,7 +48,12 @@ func PeerID(state tls.ConnectionState) (ID, error) {
 	if len(state.PeerCertificates) == 0 {
 		return ID{}, fmt.Errorf("%w: it showed no certificate", ErrPeer)
 	}
-	id, err := x509svid.IDFromCert(state.PeerCertificates[0])
+	return idOf(state.PeerCertificates[0])
+}
+
+// idOf returns the identity that a certificate names.
+func idOf(c *x509.Certificate) (ID, error) {
+	id, err := x509svid.IDFromCert(c)
 	if err != nil {
 		return ID{}, fmt.Errorf("%w: %w", ErrPeer, err)
 	}

@@ -1,6 +1,7 @@
 package identitytest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -113,6 +114,7 @@ type Request struct {
 	DNSNames []string  // the first is the common name too
 	Begin    time.Time // becomes valid Backdate before
 	Life     time.Duration
+	Key      crypto.Signer // nil for a new ECDSA P-256 key
 }
 
 // RequestFor returns the request for an identity of Courtside: with its common name, and for the
@@ -139,15 +141,17 @@ func (s SVID) CertPEM() []byte { return encodePEM("CERTIFICATE", s.Cert) }
 // KeyPEM returns the private key as PEM.
 func (s SVID) KeyPEM() []byte { return encodePEM("PRIVATE KEY", s.Key) }
 
-// Issue returns a new SVID with a new ECDSA P-256 key.
+// Issue returns a new SVID.
 func (a *Authority) Issue(r Request) (SVID, error) {
 	id, err := spiffeid.FromPath(a.domain, r.Path)
 	if err != nil {
 		return SVID{}, fmt.Errorf("issuing an SVID for %q: %w", r.Path, err)
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return SVID{}, fmt.Errorf("issuing %s: %w", id, err)
+	key := r.Key
+	if key == nil {
+		if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			return SVID{}, fmt.Errorf("issuing %s: %w", id, err)
+		}
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
@@ -170,7 +174,7 @@ func (a *Authority) Issue(r Request) (SVID, error) {
 	if len(r.DNSNames) > 0 {
 		template.Subject.CommonName = r.DNSNames[0]
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
 	if err != nil {
 		return SVID{}, fmt.Errorf("issuing %s: %w", id, err)
 	}
