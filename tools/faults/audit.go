@@ -25,6 +25,9 @@ func (g *account) samples(b *wire.Batch, table []point.Point, e point.Epoch) {
 		name := string(p.Name)
 		switch {
 		case s.Quality.IsBad():
+			if strings.HasPrefix(name, "beat/") {
+				g.bad = append(g.bad, at)
+			}
 		case p.Class == point.Counter:
 			if len(runs) == 0 {
 				for _, r := range b.Runs {
@@ -148,9 +151,14 @@ func (r *Rig) explains(n int, at time.Time) (ok bool, early time.Duration) {
 // restartTakes is how long a gateway may take from its start to its first reading.
 const restartTakes = 5 * time.Second
 
-// declares reports whether a gap, open or closed, lies where the cloud can tell that something is missing at that time: between an
-// epoch's last sample before it and the next epoch's first after it.
+// declares reports whether the cloud can tell that something is missing at that time: between an epoch's beginning and
+// the next one's first sample, of which the gap's presence is judged by accounts, or since the value went bad.
 func (g *account) declares(at time.Time) bool {
+	for _, bad := range g.bad {
+		if bad.After(at.Add(-5*time.Second)) && bad.Before(at.Add(beatEvery)) {
+			return true
+		}
+	}
 	for i, e := range g.order {
 		if i+1 < len(g.order) && at.After(g.first[e].Add(-beatEvery)) && at.Before(g.first[g.order[i+1]]) {
 			return true // a new epoch begins with a full report; what lay between is declared, or the gateway was away

@@ -54,6 +54,7 @@ type account struct {
 	last      map[point.Epoch]time.Time
 	totals    map[string]map[uint64]uint64 // point → run → largest total
 	beaten    map[string]map[uint16]bool   // beating register → values seen
+	bad       []time.Time                  // when a beating register went bad
 	conflicts []string
 }
 
