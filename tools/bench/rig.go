@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -68,13 +69,21 @@ func (r *rig) writeSite(s loadgen.Site) (err error) {
 	return err
 }
 
+// Ports are taken from below the range from which the kernel draws those of outgoing connections (32768 on), so that no
+// connection of a program can take one between its choice and its use.
+const lowestPort, highestPort, portAttempts = 20_000, 32_000, 100
+
+// freeAddress returns an address of this machine that nobody listens on.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	var failed error
+	for range portAttempts {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", lowestPort+rand.IntN(highestPort-lowestPort)))
+		if err == nil {
+			return l.Addr().String(), l.Close()
+		}
+		failed = err
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", fmt.Errorf("no free port: %w", failed)
 }
 
 // startAggregator starts it and waits until it is ready.
