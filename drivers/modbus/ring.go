@@ -127,7 +127,10 @@ func (r *ring) begin(head, generation uint64, newest *uint64) (w window, restart
 		total = r.origin() + (*newest+r.span-r.first%r.span)%r.span + 1
 	}
 	if !r.known {
-		r.known, r.fresh, r.next = true, true, total-r.readable()
+		r.known, r.fresh, r.next = true, true, total
+		if newest != nil {
+			r.next -= r.readable()
+		}
 		if r.ringSpec.generation.given() {
 			r.generation = generation
 		}
