@@ -1,28 +1,36 @@
 package venue
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
+	"github.com/courtside-edge/courtside/cloud/fingerprint"
 	"github.com/courtside-edge/courtside/cloud/log"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/wire"
 )
 
-// Apply folds one record of the log into the state. It never fails: what cannot be used is set aside.
-// Records come in log order from one goroutine.
+// Apply folds one record of the log into the state. It never fails: what cannot be used is set aside. Records come in log order;
+// those below Offset are in the state already and are passed over.
 func (v *Venue) Apply(r log.Record) []Effect {
+	v.applying.Lock()
+	defer v.applying.Unlock()
+	if r.Offset < v.Offset() {
+		return nil
+	}
 	defer v.advance(r.Offset)
 	g := v.gateways[r.Gateway] // the map is fixed at New
 	if g == nil {
-		v.setAside(r, "unknown-gateway", "the configuration of the venue does not name this gateway")
+		v.setAside(nil, r, "unknown-gateway", "the configuration of the venue does not name this gateway")
 		return nil
 	}
+	return v.applyRecord(g, r)
+}
+
+func (v *Venue) applyRecord(g *gateway, r log.Record) []Effect {
 	switch r.Kind {
 	case log.Batch:
-		return v.applyBatch(g, r)
+		return v.applyBatch(g, r, false)
 	case log.Table:
 		return v.applyTable(g, r)
 	case log.Inventory:
@@ -30,7 +38,7 @@ func (v *Venue) Apply(r log.Record) []Effect {
 	case log.Status:
 		v.applyStatus(g, r)
 	default:
-		v.setAside(r, "unknown-kind", fmt.Sprintf("record kind %d was written by a later version", r.Kind))
+		v.setAside(g, r, "unknown-kind", fmt.Sprintf("record kind %d was written by a later version", r.Kind))
 	}
 	return nil
 }
@@ -43,104 +51,159 @@ func (v *Venue) advance(offset uint64) {
 	}
 }
 
-func (v *Venue) setAside(r log.Record, reason, detail string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.count.SetAside[reason]++
-	if v.count.SetAside[reason] == 1 {
-		v.o.Log.Warn("frame set aside", "gateway", r.Gateway, "offset", r.Offset, "reason", reason, "detail", detail)
-	}
-	if len(v.aside) == maxAside {
-		v.aside = append(v.aside[:0], v.aside[1:]...)
-	}
-	v.aside = append(v.aside, SetAside{r.Offset, r.Gateway, r.Received, reason, detail})
-}
-
-func (v *Venue) applyBatch(g *gateway, r log.Record) []Effect {
+// applyBatch applies a batch; again is set for one that lay in the log beside the state until now.
+func (v *Venue) applyBatch(g *gateway, r log.Record, again bool) []Effect {
 	h, err := wire.Verify(r.Payload, v.o.Limits)
 	if err != nil {
-		v.setAside(r, wire.Reason(err), err.Error())
+		v.setAside(g, r, wire.Reason(err), err.Error())
 		return nil
 	}
-	ep, lane, err := v.laneOf(g, h)
-	if err != nil {
-		v.setAside(r, "too-many-epochs", err.Error())
-		return nil
-	}
-	if seen, conflict := lane.known(h.Seq, r.Payload); seen {
-		if conflict {
-			v.conflict(r, h)
-			return nil
-		}
-		v.mu.Lock()
-		v.count.Duplicates++
-		v.mu.Unlock()
+	print := fingerprint.Of(r.Payload)
+	e := v.admit(g, h, r, print, again)
+	if e == nil {
 		return nil
 	}
 	t := g.tables[h.Table]
 	switch {
 	case t == nil:
-		return v.await(g, h.Table, r)
+		return v.await(g, e, h, r, print)
 	case t.refused != "":
-		v.setAside(r, "device-not-granted", t.refused)
+		v.setBatchAside(g, e, r, h.ID(), print, "device-not-granted", t.refused)
 		return nil
 	}
 	if _, err := v.decoder.Decode(r.Payload, t.points, &v.batch); err != nil {
-		v.setAside(r, wire.Reason(err), err.Error())
+		v.setBatchAside(g, e, r, h.ID(), print, wire.Reason(err), err.Error())
 		return nil
 	}
 	if v.batch.Venue != v.o.ID || v.batch.Gateway != g.id {
-		v.setAside(r, "foreign-batch", fmt.Sprintf("the batch names %s/%s", v.batch.Venue, v.batch.Gateway))
+		v.setBatchAside(g, e, r, h.ID(), print, "foreign-batch", fmt.Sprintf("the batch names %s/%s", v.batch.Venue, v.batch.Gateway))
 		return nil
 	}
-	v.fold(g, ep, lane, t, h, r)
+	v.fold(g, e, t, h, r, print)
 	return nil
 }
 
-func (v *Venue) laneOf(g *gateway, h wire.Header) (*epoch, *laneState, error) {
+// admit returns the epoch of a batch that is new to the state, nil for one that was dealt with: a duplicate, a conflict, or one that no
+// limit allows.
+func (v *Venue) admit(g *gateway, h wire.Header, r log.Record, print fingerprint.Print, again bool) *epoch {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return g.lane(h.Epoch, h.Lane)
-}
-
-func (v *Venue) conflict(r log.Record, h wire.Header) {
-	v.mu.Lock()
-	v.count.Conflicts++
-	v.mu.Unlock()
-	v.o.Log.Error("one batch identity came with two contents; the second was set aside", "gateway", r.Gateway, "batch", h.ID())
-	v.setAside(r, "conflict", fmt.Sprintf("batch %s was applied with another content; is the gateway's storage cloned?", h.ID()))
+	if t := g.tombs[h.Epoch]; t != nil {
+		if h.Seq < t.next[h.Lane-1] {
+			v.count.Duplicates++
+		} else {
+			v.shelve(g, r, point.BatchID{}, "settled-epoch", "its epoch was settled before, and an epoch never grows")
+		}
+		return nil
+	}
+	e, err := g.epoch(h.Epoch, r.Received)
+	if err != nil {
+		v.shelve(g, r, point.BatchID{}, "too-many-epochs", err.Error())
+		return nil
+	}
+	ls := &e.lanes[h.Lane-1]
+	have, known := g.prints.Get(h.ID())
+	switch {
+	case !ls.held.has(h.Seq) && !(ls.logged.Has(h.Seq) && known && have == print && !again):
+		if len(ls.held.stretches) >= maxStretches && !ls.held.joins(h.Seq) {
+			v.shelve(g, r, point.BatchID{}, "too-many-holes", fmt.Sprintf("gateway %s has a lane of an epoch with %d holes, its limit", g.id, maxStretches))
+			return nil
+		}
+		return e
+	case known && have != print:
+		v.count.Conflicts++
+		v.o.Log.Error("one batch identity came with two contents; the second was set aside", "gateway", r.Gateway, "batch", h.ID())
+		v.shelve(g, r, point.BatchID{}, "conflict", fmt.Sprintf("batch %s was applied with another content; is the gateway's storage cloned?", h.ID()))
+	default:
+		v.count.Duplicates++
+	}
+	return nil
 }
 
 // await keeps a frame's place in the log until its table comes.
-func (v *Venue) await(g *gateway, hash point.TableHash, r log.Record) []Effect {
-	v.mu.Lock()
-	full := g.waitCount >= maxWaiting
-	if !full {
-		g.waiting[hash] = append(g.waiting[hash], r.Offset)
+func (v *Venue) await(g *gateway, e *epoch, h wire.Header, r log.Record, print fingerprint.Print) []Effect {
+	if g.waitCount >= maxWaiting {
+		v.setBatchAside(g, e, r, h.ID(), print, "too-many-waiting", fmt.Sprintf("%d frames wait for tables already", maxWaiting))
+	} else {
+		v.mu.Lock()
+		g.waiting[h.Table] = append(g.waiting[h.Table], waiting{r.Offset, h.ID()})
 		g.waitCount++
+		v.logged(g, e, h.ID(), print)
+		v.mu.Unlock()
 	}
-	v.mu.Unlock()
-	if full {
-		v.setAside(r, "too-many-waiting", fmt.Sprintf("%d frames wait for tables already", maxWaiting))
+	return []Effect{{Gateway: g.id, TableWanted: h.Table}}
+}
+
+// logged notes that a batch lies in the log and not in the state. The caller holds the lock.
+func (v *Venue) logged(g *gateway, e *epoch, id point.BatchID, print fingerprint.Print) {
+	ls := &e.lanes[id.Lane-1]
+	if ls.held.has(id.Seq) {
+		return
 	}
-	return []Effect{{Gateway: g.id, TableWanted: hash}}
+	if _, known := g.prints.Get(id); !known {
+		g.prints.Put(id, print)
+	}
+	if ls.logged.AddOne(id.Seq) {
+		g.touched(e)
+		g.recount(v.limit())
+	}
 }
 
 // fold merges the decoded batch into the state.
-func (v *Venue) fold(g *gateway, ep *epoch, lane *laneState, t *table, h wire.Header, r log.Record) {
+func (v *Venue) fold(g *gateway, e *epoch, t *table, h wire.Header, r log.Record, print fingerprint.Print) {
 	b := &v.batch
-	now := v.o.Now()
-	limit := now.Add(LateBy).UnixNano()
+	limit := v.limit()
 	v.runs.set(b.Runs)
 	keys := eventKeys(b)
 	v.mu.Lock()
-	st := stamp{epoch: &ep.id, lane: h.Lane, seq: h.Seq}
-	newest := int64(0)
+	newest := v.foldSamples(e, t, h, keys, limit)
+	v.addGaps(g, t, b, h, r.Received)
+	v.mark(g, e, h, b, limit)
+	g.prints.Put(h.ID(), print)
+	g.remembers(b.Map)
+	e.applied = r.Received
+	g.applied, g.newest, g.clock = r.Received, max(g.newest, newest), b.Map.Source.String()
+	v.count.Batches++
+	v.count.Samples += uint64(len(b.Samples))
+	v.touch()
+	v.mu.Unlock()
+	if v.o.Observe != nil {
+		v.o.Observe(Applied{Venue: v.o.ID, Gateway: g.id, ID: h.ID(), Samples: len(b.Samples), Newest: time.Unix(0, newest), At: v.o.Now(), Trace: b.Trace})
+	}
+}
+
+// mark notes that the state holds the batch now, and finds the holes again if that changed any.
+func (v *Venue) mark(g *gateway, e *epoch, h wire.Header, b *wire.Batch, limit int64) {
+	ls := &e.lanes[h.Lane-1]
+	first, last := int64(0), int64(0)
+	if h.Count > 0 {
+		first, last = b.Map.Wall(h.First), b.Map.Wall(h.Last)
+	}
+	begin := ls.held.begin()
+	behind := ls.held.add(h.Seq, first, last)
+	waited := ls.logged.Len() > 0 && ls.logged.Remove(intervalOf(h.Seq, h.Seq+1)) > 0
+	if n := len(ls.holes); !behind || waited || ls.awaited || n > 0 && ls.holes[n-1].end() > h.Seq {
+		g.touched(e)
+	}
+	if ls.held.begin() != begin { // where the holes at the ends of earlier epochs end
+		for _, holed := range g.holed {
+			g.touched(holed)
+		}
+	}
+	if len(g.stale) > 0 {
+		g.recount(limit)
+	}
+}
+
+// foldSamples merges the batch's samples and returns the time of the newest. The caller holds the lock.
+func (v *Venue) foldSamples(e *epoch, t *table, h wire.Header, keys map[uint32][16]byte, limit int64) (newest int64) {
+	b := &v.batch
+	st := stamp{epoch: &e.id, lane: h.Lane, seq: h.Seq}
 	for i := range b.Samples {
 		s := &b.Samples[i]
 		st.wall, st.index = b.Map.Wall(s.Time), uint32(i)
 		newest = max(newest, st.wall)
-		f := folded{stamp: st, sample: *s, run: 0, point: &t.points[s.Index], series: t.series[s.Index]}
+		f := folded{stamp: st, sample: *s, point: &t.points[s.Index], series: t.series[s.Index]}
 		if f.point.Type == point.Text {
 			f.text = b.Texts[s.Bits]
 		}
@@ -150,22 +213,17 @@ func (v *Venue) fold(g *gateway, ep *epoch, lane *laneState, t *table, h wire.He
 			f.key = keys[uint32(i)]
 		}
 		if st.wall > limit {
+			if f.run != nil {
+				own := *f.run
+				f.run = &own
+			}
 			v.future.push(f)
 			v.count.Future++
 			continue
 		}
 		v.foldOne(&f)
 	}
-	v.addGaps(g, b, r.Received)
-	lane.mark(h.Seq, r.Payload)
-	g.applied, g.newest, g.clock = r.Received, max(g.newest, newest), b.Map.Source.String()
-	v.count.Batches++
-	v.count.Samples += uint64(len(b.Samples))
-	v.touch()
-	v.mu.Unlock()
-	if v.o.Observe != nil {
-		v.o.Observe(Applied{Venue: v.o.ID, Gateway: g.id, ID: h.ID(), Samples: len(b.Samples), Newest: time.Unix(0, newest), At: v.o.Now(), Trace: b.Trace})
-	}
+	return newest
 }
 
 func eventKeys(b *wire.Batch) map[uint32][16]byte {
@@ -183,7 +241,7 @@ func eventKeys(b *wire.Batch) map[uint32][16]byte {
 type folded struct {
 	stamp
 	sample point.Sample
-	run    uint64
+	run    *point.CounterRun // of a counter; nil for none
 	key    [16]byte
 	text   string
 	point  *point.Point
@@ -194,15 +252,16 @@ type folded struct {
 func (v *Venue) foldOne(f *folded) {
 	o := observation{stamp: f.stamp, quality: f.sample.Quality, bits: f.sample.Bits, text: f.text, point: f.point}
 	bucket := v.bucketOf(f.wall)
+	taken := true
 	switch f.point.Class {
 	case point.Counter:
 		f.series.observe(&o)
-		if !o.quality.IsBad() && f.run != 0 {
-			f.series.observeTotal(f.run, o.bits, f.wall, bucket)
+		if !o.quality.IsBad() && f.run != nil {
+			taken = f.series.observeTotal(f.run, o.bits, f.wall, bucket)
 		}
 	case point.Event:
 		f.series.observe(&o)
-		f.series.addEvent(f.key, f.wall)
+		taken = f.series.point.addEvent(f.key, f.wall)
 	default:
 		switch f.point.Kind {
 		case point.Seat:
@@ -213,18 +272,8 @@ func (v *Venue) foldOne(f *folded) {
 			f.series.observe(&o)
 		}
 	}
-}
-
-// addEvent folds in an occurrence; of one key the earliest time counts.
-func (s *series) addEvent(key [16]byte, wall int64) {
-	if key == ([16]byte{}) {
-		return
-	}
-	if s.events == nil {
-		s.events = map[[16]byte]int64{}
-	}
-	if have, ok := s.events[key]; !ok || wall < have {
-		s.events[key] = wall
+	if !taken {
+		v.count.Late++
 	}
 }
 
@@ -235,74 +284,4 @@ func (v *Venue) bucketOf(wall int64) int64 {
 		q--
 	}
 	return q
-}
-
-func (v *Venue) addGaps(g *gateway, b *wire.Batch, declared time.Time) {
-	for _, gap := range b.Gaps {
-		span := gapSpan{gap: gap, declared: declared}
-		if gap.Boot == b.Map.Boot && gap.Last != 0 {
-			span.first, span.last = b.Map.Wall(gap.First), b.Map.Wall(gap.Last)
-		}
-		g.gaps = append(g.gaps, span)
-	}
-}
-
-// Tick lets samples that were dated in the future take effect and forgets edges beyond the horizon. Call it every second or so.
-func (v *Venue) Tick() {
-	now := v.o.Now()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	due := v.future.due(now.Add(LateBy).UnixNano())
-	for i := range due {
-		v.foldOne(&due[i])
-	}
-	oldest := v.bucketOf(now.Add(-v.o.Horizon).UnixNano())
-	if int64(v.version)%60 == 0 {
-		for _, s := range v.series {
-			s.prune(oldest)
-		}
-	}
-	v.touch()
-}
-
-func (v *Venue) applyInventory(g *gateway, r log.Record) {
-	inv, err := wire.DecodeInventory(r.Payload)
-	if err != nil {
-		v.setAside(r, wire.Reason(err), err.Error())
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if inv.Session == g.inventory.Session && inv.Number < g.inventory.Number {
-		return
-	}
-	g.inventory, g.invAt = inv, r.Received
-	v.touch()
-}
-
-var errStatus = errors.New("names another gateway")
-
-func (v *Venue) applyStatus(g *gateway, r log.Record) {
-	var st wire.Status
-	err := json.Unmarshal(r.Payload, &st)
-	if err == nil && (st.Gateway != g.id || st.Venue != v.o.ID) {
-		err = errStatus
-	}
-	if err != nil {
-		v.setAside(r, "malformed-status", err.Error())
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	// A half-open old session's will may fire after the new birth: a death counts for its own session only.
-	if st.State == "death" && g.status.Session != "" && st.Session != g.status.Session {
-		return
-	}
-	if st.State == "death" {
-		last := g.status
-		last.State, last.Reason, last.Session, last.Gateway, last.Venue = "death", st.Reason, st.Session, st.Gateway, st.Venue
-		st = last
-	}
-	g.status, g.statusAt = st, r.Received
-	v.touch()
 }

@@ -37,7 +37,9 @@ func BenchmarkApply(b *testing.B) {
 			r.DeliverTable()
 			b.StartTimer()
 		}
-		r.V.Apply(records[i%len(records)])
+		rec := records[i%len(records)]
+		rec.Offset = r.V.Offset()
+		r.V.Apply(rec)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/samples, "ns/sample")
 }

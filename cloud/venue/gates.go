@@ -9,11 +9,12 @@ import (
 
 // LaneCount is one counter or event point of a gate.
 type LaneCount struct {
-	Point     string `json:"point" doc:"device/name"`
-	Direction string `json:"direction" enum:"in,out,none"`
-	Passages  uint64 `json:"passages"`
-	Runs      int    `json:"runs" doc:"uninterrupted stretches of the counter; more than one after a reset"`
-	Unknown   string `json:"unknown,omitempty" enum:"never-reported,bad-quality,silent,gap" doc:"why the present count may be behind; empty when it is up to date"`
+	Point     string   `json:"point" doc:"device/name"`
+	Direction string   `json:"direction" enum:"in,out,none"`
+	Passages  uint64   `json:"passages"`
+	Runs      int      `json:"runs" doc:"uninterrupted stretches of the counter; more than one after a reset"`
+	Unknown   string   `json:"unknown,omitempty" enum:"never-reported,bad-quality,silent,gap" doc:"why the present count may be behind; empty when it is up to date"`
+	Gateway   point.ID `json:"gateway" doc:"that speaks for the point now"`
 }
 
 // GateCount is one gate.
@@ -24,7 +25,8 @@ type GateCount struct {
 	Out       uint64      `json:"out"`
 	InRate    float64     `json:"in_per_minute" doc:"over the flow window"`
 	OutRate   float64     `json:"out_per_minute"`
-	Uncertain bool        `json:"uncertain" doc:"some lane's present count is not known"`
+	Uncertain bool        `json:"uncertain" doc:"some lane's present count is not known, or was lost between two gateways that share a device"`
+	RateKnown bool        `json:"rate_known" doc:"nothing was lost within the flow window; otherwise the rates are lower bounds"`
 	Lanes     []LaneCount `json:"lanes"`
 }
 
@@ -54,10 +56,8 @@ func (v *Venue) Gates() GatesAnswer {
 	}
 	a.Inside = int64(a.In) - int64(a.Out)
 	for _, g := range v.order {
-		for i := range g.gaps {
-			if g.gaps[i].gap.PointKnown {
-				a.Declared += g.gaps[i].gap.Count
-			}
+		for i := range g.pointGaps {
+			a.Declared += g.pointGaps[i].count
 		}
 	}
 	return a
@@ -71,29 +71,42 @@ func (v *Venue) flowStart(now time.Time) (bucket int64, at time.Time) {
 }
 
 func (v *Venue) gateCount(g *gate, now time.Time) GateCount {
-	out := GateCount{Gate: g.place, Name: g.name, Lanes: []LaneCount{}}
+	out := GateCount{Gate: g.place, Name: g.name, RateKnown: true, Lanes: []LaneCount{}}
 	start, from := v.flowStart(now)
 	minutes := now.Sub(from).Minutes()
-	for _, s := range g.series {
-		if s.last.wall == 0 {
+	for _, ps := range g.points {
+		s := ps.chosen(now.UnixNano())
+		if s == nil {
 			continue
 		}
 		p := s.last.point
-		l := LaneCount{Point: p.Qualified(), Direction: p.Direction.String(), Passages: s.passages(), Runs: len(s.runs), Unknown: s.unknown(now.UnixNano())}
-		rate := float64(l.Passages-s.totalAtEnd(start, from.UnixNano())) / minutes
+		n, broken := ps.passages()
+		l := LaneCount{Point: p.Qualified(), Direction: p.Direction.String(), Passages: n, Runs: ps.runs(), Unknown: s.unknown(now.UnixNano()), Gateway: s.gateway.id}
+		rate := float64(int64(n-ps.passagesAt(start, from.UnixNano()))) / minutes
 		switch p.Direction {
 		case point.In:
-			out.In += l.Passages
+			out.In += n
 			out.InRate += rate
 		case point.Out:
-			out.Out += l.Passages
+			out.Out += n
 			out.OutRate += rate
 		}
-		out.Uncertain = out.Uncertain || l.Unknown != ""
+		out.Uncertain = out.Uncertain || l.Unknown != "" || broken
+		out.RateKnown = out.RateKnown && !ps.lostIn(from.UnixNano(), now.UnixNano())
 		out.Lanes = append(out.Lanes, l)
 	}
 	sort.Slice(out.Lanes, func(i, j int) bool { return out.Lanes[i].Point < out.Lanes[j].Point })
 	return out
+}
+
+// lostIn reports whether every gateway of the point lost something of its lane, or of the point itself, between from and to.
+func (p *pointState) lostIn(from, to int64) bool {
+	for _, s := range p.series {
+		if s.last.wall != 0 && !s.interrupted(from, to) && !s.gateway.laneLostIn(s.last.lane, from, to) {
+			return false
+		}
+	}
+	return true
 }
 
 // PanelState is one panel.
@@ -118,8 +131,8 @@ func (v *Venue) Panels() PanelsAnswer {
 	for _, id := range v.panelIDs {
 		p := v.panels[id]
 		st := PanelState{Panel: p.place, Name: p.name, Points: []PointValue{}}
-		for _, s := range p.series {
-			if s.last.wall != 0 {
+		for _, ps := range p.points {
+			if s := ps.chosen(now.UnixNano()); s != nil {
 				st.Points = append(st.Points, s.value(now))
 			}
 		}

@@ -1,34 +1,62 @@
 package venue
 
 import (
-	"encoding/binary"
 	"fmt"
 	"time"
 
-	"github.com/courtside-edge/courtside/sync/interval"
+	"github.com/courtside-edge/courtside/cloud/fingerprint"
+	"github.com/courtside-edge/courtside/sync/clock"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/wire"
 )
 
 // Limits of what one gateway may make a venue keep. Beyond each, frames are set aside with the limit's name.
 const (
-	maxEpochs       = 4096    // of one gateway; a gateway that restarts every 20 minutes for two months
-	maxTables       = 1024    // of one gateway
-	maxWaiting      = 1 << 20 // frames waiting for tables, of one gateway; 8 bytes each
-	rememberedFrame = 1 << 16 // frame hashes kept a lane, to tell a duplicate from a conflict; 8 bytes each
+	maxEpochs     = 1024    // that are not settled for longer than the horizon
+	maxEpochsADay = 256     // a gateway that restarts every six minutes
+	maxTombs      = 1 << 14 // settled epochs that are remembered; the oldest are forgotten; 64 bytes each
+	maxStretches  = 4096    // of one lane of an epoch, the holes between them; 32 bytes each
+	maxDeclared   = 4096    // losses declared of one lane of an epoch; beyond, neighbours become one
+	maxPointGaps  = 4096    // losses declared of points; the oldest are forgotten
+	maxTables     = 1024
+	maxWaiting    = 1 << 17 // frames that wait for tables; 48 bytes each
+	maxAside      = 1000    // frames set aside; the oldest is forgotten, and is a gap from then on
+	maxAsideBytes = 64 << 20
+	maxRuns       = 4096 // counter runs of one point; the oldest are added up
+	maxBoots      = 64   // boots whose time maps are remembered
+	dayOfEpochs   = 24 * time.Hour
 )
 
 // gateway is what a venue knows of one of its gateways.
 type gateway struct {
 	id        point.ID
-	rank      int // position in the configuration; smaller is better
+	order     int // position in the configuration
 	granted   map[point.ID]bool
+	ranks     map[point.ID]int // by device; smaller is better
 	epochs    map[point.Epoch]*epoch
+	tombs     map[point.Epoch]*tomb
+	buriedIDs []point.Epoch // of tombs, the oldest first
+	buried    [2]int64      // Unix ns: the end of the holes that were forgotten with their epochs
+	successor map[point.Epoch]point.Epoch
+	day       time.Time // when the count of new epochs began
+	drawn     int       // new epochs since day
+	stale     []*epoch
+	holed     map[point.Epoch]*epoch
+	behind    map[point.Epoch]*epoch // those with pending batches
+	hidden    shades                 // by holes
+	waits     shades                 // by pending batches
+	early     bool                   // a hole begins ahead of the venue's time
+	inquiry   *inquiry
+	settled   uint64 // batches of tombs
+	prints    fingerprint.Book
+	pointGaps []pointGap
+	boots     map[clock.BootID]clock.Map
 	tables    map[point.TableHash]*table
 	assembler wire.TableAssembler
-	waiting   map[point.TableHash][]uint64 // log offsets of frames whose table is not known yet
+	parts     []uint64                      // log offsets of the parts of tables that are not complete
+	waiting   map[point.TableHash][]waiting // frames whose table is not known yet
 	waitCount int
-	gaps      []gapSpan
+	aside     shelf
 	inventory wire.Inventory
 	invAt     time.Time
 	status    wire.Status
@@ -38,22 +66,10 @@ type gateway struct {
 	clock     string
 }
 
-// gapSpan is a declared loss, dated.
-type gapSpan struct {
-	gap         point.Gap
-	declared    time.Time
-	first, last int64 // Unix ns; 0 when not known
-}
-
-type epoch struct {
-	id    point.Epoch
-	lanes [2]laneState
-}
-
-type laneState struct {
-	seen   interval.Set
-	hashes map[uint64]uint64 // seq → first 8 bytes of the frame's hash
-	oldest uint64            // hashes below are forgotten
+// waiting is a frame in the log that waits for its table.
+type waiting struct {
+	offset uint64
+	id     point.BatchID
 }
 
 // table is a point table bound to the venue's series.
@@ -63,55 +79,56 @@ type table struct {
 	refused string // why its frames are set aside; empty for none
 }
 
-func newGateway(id point.ID, rank int, devices []point.ID) *gateway {
-	g := &gateway{id: id, rank: rank, granted: map[point.ID]bool{}, epochs: map[point.Epoch]*epoch{},
-		tables:  map[point.TableHash]*table{},
-		waiting: map[point.TableHash][]uint64{}}
-	for _, d := range devices {
+func newGateway(order int, o *Gateway) *gateway {
+	g := &gateway{id: o.ID, order: order, granted: map[point.ID]bool{}, ranks: o.Ranks, epochs: map[point.Epoch]*epoch{}, tombs: map[point.Epoch]*tomb{},
+		successor: map[point.Epoch]point.Epoch{}, holed: map[point.Epoch]*epoch{}, behind: map[point.Epoch]*epoch{},
+		boots: map[clock.BootID]clock.Map{}, tables: map[point.TableHash]*table{}, waiting: map[point.TableHash][]waiting{}}
+	for _, d := range o.Devices {
 		g.granted[d] = true
 	}
 	return g
 }
 
-// lane returns the state of one lane of one epoch, or an error when the gateway has too many epochs.
-func (g *gateway) lane(id point.Epoch, l point.Lane) (*epoch, *laneState, error) {
+// rank says how good the gateway is for a device; smaller is better, and no two gateways share one.
+func (g *gateway) rank(device point.ID) [2]int { return [2]int{g.ranks[device], g.order} }
+
+// epoch returns the state of an epoch, making it, or an error when the gateway has too many.
+func (g *gateway) epoch(id point.Epoch, received time.Time) (*epoch, error) {
 	e := g.epochs[id]
-	if e == nil {
-		if len(g.epochs) >= maxEpochs {
-			return nil, nil, fmt.Errorf("gateway %s has %d epochs, its limit", g.id, maxEpochs)
+	if e != nil {
+		return e, nil
+	}
+	if len(g.epochs) >= maxEpochs {
+		return nil, fmt.Errorf("gateway %s has %d epochs that are not settled, its limit", g.id, maxEpochs)
+	}
+	if received.Sub(g.day) >= dayOfEpochs || received.Before(g.day) {
+		g.day, g.drawn = received, 0
+	}
+	if g.drawn >= maxEpochsADay {
+		return nil, fmt.Errorf("gateway %s began %d epochs since %s, its limit for a day", g.id, maxEpochsADay, g.day.UTC().Format(time.RFC3339))
+	}
+	g.drawn++
+	e = &epoch{id: id, born: received}
+	g.epochs[id] = e
+	return e, nil
+}
+
+// remembers takes over the time map of a batch, to date what other batches say of its boot.
+func (g *gateway) remembers(m clock.Map) {
+	have, ok := g.boots[m.Boot]
+	switch {
+	case !ok && len(g.boots) >= maxBoots:
+		oldest := m
+		for _, b := range g.boots {
+			if b.Wall(b.From) < oldest.Wall(oldest.From) {
+				oldest = b
+			}
 		}
-		e = &epoch{id: id}
-		g.epochs[id] = e
+		delete(g.boots, oldest.Boot)
+		fallthrough
+	case !ok, m.From > have.From, m.From == have.From && m.Offset > have.Offset:
+		g.boots[m.Boot] = m
 	}
-	ls := &e.lanes[l-1]
-	if ls.hashes == nil {
-		ls.hashes = map[uint64]uint64{}
-	}
-	return e, ls, nil
-}
-
-// known says whether seq was applied, and if so whether with another content.
-func (ls *laneState) known(seq uint64, frame []byte) (seen, conflict bool) {
-	if !ls.seen.Has(seq) {
-		return false, false
-	}
-	have, ok := ls.hashes[seq]
-	return true, ok && have != shortHash(frame)
-}
-
-// mark remembers seq as applied with this content.
-func (ls *laneState) mark(seq uint64, frame []byte) {
-	ls.seen.AddOne(seq)
-	ls.hashes[seq] = shortHash(frame)
-	for len(ls.hashes) > rememberedFrame {
-		delete(ls.hashes, ls.oldest)
-		ls.oldest++
-	}
-}
-
-func shortHash(frame []byte) uint64 {
-	h := wire.FrameHash(frame)
-	return binary.LittleEndian.Uint64(h[:8])
 }
 
 // ungranted returns the first device of points that g may not report, or "".
@@ -122,4 +139,27 @@ func (g *gateway) ungranted(points []point.Point) point.ID {
 		}
 	}
 	return ""
+}
+
+// bury forgets the details of an epoch that has been settled for longer than the horizon. What a late duplicate of it needs stays.
+func (g *gateway) bury(e *epoch) {
+	t := &tomb{id: e.id}
+	for l := range e.lanes {
+		ls := &e.lanes[l]
+		t.next[l], t.first[l] = ls.known(), ls.held.begin()
+		g.settled += ls.held.count()
+		for _, h := range ls.holes {
+			g.buried[l] = max(g.buried[l], h.last)
+		}
+	}
+	delete(g.epochs, e.id)
+	delete(g.holed, e.id)
+	g.tombs[e.id] = t
+	g.buriedIDs = append(g.buriedIDs, e.id)
+	if len(g.buriedIDs) > maxTombs {
+		old := g.buriedIDs[0]
+		delete(g.tombs, old)
+		delete(g.successor, old)
+		g.buriedIDs = append(g.buriedIDs[:0], g.buriedIDs[1:]...)
+	}
 }

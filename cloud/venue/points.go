@@ -19,7 +19,8 @@ type PointValue struct {
 	At      time.Time `json:"at" doc:"of the sample that the value rests on, on the gateway's clock"`
 	Age     float64   `json:"age_seconds"`
 	Unknown string    `json:"unknown,omitempty" enum:"never-reported,bad-quality,silent,gap"`
-	Gateway point.ID  `json:"gateway"`
+	Pending bool      `json:"pending,omitempty" doc:"the gateway still holds batches that may be newer"`
+	Gateway point.ID  `json:"gateway" doc:"that speaks for the point now"`
 }
 
 // PointsAnswer is the present values of points.
@@ -41,11 +42,11 @@ func (v *Venue) Points(f PointFilter) PointsAnswer {
 	defer v.mu.RUnlock()
 	now := v.o.Now()
 	a := PointsAnswer{Basis: v.basis(now), Points: []PointValue{}}
-	for _, k := range v.points {
-		if f.Device != "" && k.device != f.Device {
+	for _, p := range v.points {
+		if f.Device != "" && p.key.device != f.Device {
 			continue
 		}
-		s := best(v.byPoint[k])
+		s := p.chosen(now.UnixNano())
 		if s == nil || (f.Kind != 0 && s.last.point.Kind != f.Kind) {
 			continue
 		}
@@ -62,7 +63,7 @@ func (s *series) value(now time.Time) PointValue {
 	p := s.last.point
 	at := time.Unix(0, s.last.wall)
 	out := PointValue{Point: p.Qualified(), Kind: p.Kind.String(), Place: p.Place, Unit: p.Unit, Quality: s.last.quality.String(),
-		At: at.UTC(), Age: max(0, now.Sub(at).Seconds()), Unknown: s.unknown(now.UnixNano()), Gateway: s.gateway.id}
+		At: at.UTC(), Age: max(0, now.Sub(at).Seconds()), Unknown: s.unknown(now.UnixNano()), Pending: s.behind(), Gateway: s.gateway.id}
 	value := s.last.engineering()
 	switch {
 	case out.Unknown == "":
@@ -104,6 +105,8 @@ type GatewayView struct {
 	Batches      uint64          `json:"batches" doc:"distinct batches that the state holds"`
 	Pending      uint64          `json:"pending_batches"`
 	Gaps         int             `json:"gaps"`
+	Lost         uint64          `json:"lost_batches" doc:"in gaps whose number is known"`
+	Unaccounted  uint64          `json:"unaccounted_batches" doc:"those of them that nobody declared; an alarm"`
 	Devices      []GatewayDevice `json:"devices"`
 	Backlog      GatewayBacklog  `json:"backlog"`
 }
@@ -134,9 +137,10 @@ func (v *Venue) Gateways() []GatewayView {
 }
 
 func (g *gateway) view(venue point.ID) GatewayView {
-	st := g.status
+	st, l := g.status, g.losses()
 	w := GatewayView{Venue: venue, Gateway: g.id, State: st.State, Reason: st.Reason, Since: g.statusAt, Version: st.Version,
-		Platform: st.Platform, Clock: g.clock, LastBatch: g.applied, Epochs: len(g.epochs), Pending: g.pending(), Gaps: len(g.gaps),
+		Platform: st.Platform, Clock: g.clock, LastBatch: g.applied, Epochs: len(g.epochs), Pending: g.pending(),
+		Gaps: l.gaps, Lost: l.batches, Unaccounted: l.unaccounted, Batches: g.settled,
 		Devices: []GatewayDevice{}, Backlog: GatewayBacklog{st.Backlog.Batches, st.Backlog.Bytes}}
 	if w.State == "" {
 		w.State = "unknown"
@@ -146,52 +150,13 @@ func (g *gateway) view(venue point.ID) GatewayView {
 	}
 	for _, e := range g.epochs {
 		for i := range e.lanes {
-			w.Batches += e.lanes[i].seen.Count()
+			w.Batches += e.lanes[i].held.count()
 		}
 	}
 	for _, d := range st.Devices {
 		w.Devices = append(w.Devices, GatewayDevice{d.Device, d.State, d.Cause, d.Points})
 	}
 	return w
-}
-
-// GapView is one declared loss.
-type GapView struct {
-	Gateway  point.ID  `json:"gateway"`
-	Reason   string    `json:"reason"`
-	Epoch    string    `json:"epoch"`
-	Lane     string    `json:"lane"`
-	From     uint64    `json:"from_seq"`
-	To       uint64    `json:"to_seq" doc:"exclusive; 0 for an open end"`
-	Count    uint64    `json:"count" doc:"samples or passages lost; 0 when not known"`
-	First    time.Time `json:"first,omitzero"`
-	Last     time.Time `json:"last,omitzero"`
-	Declared time.Time `json:"declared" doc:"when the cloud learnt of it"`
-}
-
-// GapsAnswer lists declared losses.
-type GapsAnswer struct {
-	Basis
-	Gaps []GapView `json:"gaps"`
-}
-
-// Gaps lists the declared losses of all gateways.
-func (v *Venue) Gaps() GapsAnswer {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	a := GapsAnswer{Basis: v.basis(v.o.Now()), Gaps: []GapView{}}
-	for _, g := range v.order {
-		for i := range g.gaps {
-			s := &g.gaps[i]
-			view := GapView{Gateway: g.id, Reason: s.gap.Reason.String(), Epoch: s.gap.Epoch.String(), Lane: s.gap.Lane.String(),
-				From: s.gap.From, To: s.gap.To, Count: s.gap.Count, Declared: s.declared}
-			if s.last != 0 {
-				view.First, view.Last = time.Unix(0, s.first).UTC(), time.Unix(0, s.last).UTC()
-			}
-			a.Gaps = append(a.Gaps, view)
-		}
-	}
-	return a
 }
 
 // Summary is the venue in one answer.

@@ -127,7 +127,7 @@ func (t *track) best() *axes {
 		if a.x == nil || a.y == nil || len(a.x.fixes) == 0 || len(a.y.fixes) == 0 {
 			continue
 		}
-		if pick == nil || a.gateway.rank < pick.gateway.rank {
+		if pick == nil || a.x.before(pick.x) {
 			pick = a
 		}
 	}
@@ -185,5 +185,5 @@ func (r *reader) known(at int64) bool {
 		return false
 	}
 	f, silence := r.fix(), int64(r.series.last.point.MaxSilence)
-	return (silence == 0 || at-f.wall <= 2*silence) && (at == f.wall || !r.series.gateway.lostSince(f.lane, f.wall, at))
+	return (silence == 0 || at-f.wall <= 2*silence) && (at == f.wall || !r.series.gateway.lostBy(&f.stamp, at))
 }

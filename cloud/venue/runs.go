@@ -20,18 +20,18 @@ func (l *runList) set(runs []point.CounterRun) {
 }
 
 // of returns the run of a sample: the last of its point that began at or before its time; the point's first when
-// none did, 0 when the batch names none.
-func (l runList) of(index uint32, mono int64) uint64 {
+// none did, nil when the batch names none.
+func (l runList) of(index uint32, mono int64) *point.CounterRun {
 	first := sort.Search(len(l), func(k int) bool { return l[k].Index >= index })
 	if first == len(l) || l[first].Index != index {
-		return 0
+		return nil
 	}
-	run := l[first].Run
-	for _, r := range l[first+1:] {
-		if r.Index != index || r.Start > mono {
+	run := &l[first]
+	for k := first + 1; k < len(l); k++ {
+		if l[k].Index != index || l[k].Start > mono {
 			break
 		}
-		run = r.Run
+		run = &l[k]
 	}
 	return run
 }

@@ -44,13 +44,17 @@ type edge struct {
 
 // series is what one gateway reported of one point.
 type series struct {
-	gateway  *gateway
-	last     observation
-	definite definite
-	edges    []edge // seats only; ascending by bucket
-	runs     map[uint64]*run
-	events   map[[16]byte]int64
-	fixes    []fix // positions only; ascending by time
+	gateway    *gateway
+	point      *pointState
+	last       observation
+	definite   definite
+	edges      []edge // seats only; ascending by bucket
+	runs       []*run // by id
+	summed     uint64 // totals of runs that were added up to bound memory
+	summedRuns int
+	summedTo   int64 // Unix ns: runs that end before are not begun any more
+	holed      bool  // losses of this point were declared
+	fixes      []fix // positions only; ascending by time
 }
 
 // observe folds in a sample of a state point, and reports whether it is now the latest.
@@ -97,26 +101,44 @@ func (s *series) edge(bucket int64) *edge {
 	return &s.edges[at]
 }
 
-// prune forgets the edges before bucket, but for the last of them, which says how the horizon began.
+// prune forgets the edges and marks before bucket, but for the last of them, which says how the horizon began.
 func (s *series) prune(bucket int64) {
 	at := sort.Search(len(s.edges), func(k int) bool { return s.edges[k].bucket >= bucket })
 	if at > 1 {
+		s.edges[at-1].definite = s.definiteAt(at - 1)
 		s.edges = append(s.edges[:0], s.edges[at-1:]...)
+	}
+	for _, r := range s.runs {
+		r.prune(bucket)
 	}
 }
 
-// occupancyAtEnd returns the seat's state at the end of bucket, from the edges alone.
-func (s *series) occupancyAtEnd(bucket int64) Occupancy {
-	at := sort.Search(len(s.edges), func(k int) bool { return s.edges[k].bucket > bucket })
-	if at == 0 || s.edges[at-1].bad {
-		return Unknown
-	}
-	for k := at - 1; k >= 0; k-- {
+// definiteAt returns the newest sample up to the at-th edge that says by itself whether somebody sits there.
+func (s *series) definiteAt(at int) definite {
+	for k := at; k >= 0; k-- {
 		if s.edges[k].definite.occupancy != Unknown {
-			return s.edges[k].definite.occupancy
+			return s.edges[k].definite
 		}
 	}
-	return Unknown
+	return definite{}
+}
+
+// occupancyAtEnd returns the seat's state at the end of bucket, from the edges alone. lost is what the holes until then hide.
+func (s *series) occupancyAtEnd(bucket, end int64, lost *shades) Occupancy {
+	at := sort.Search(len(s.edges), func(k int) bool { return s.edges[k].bucket > bucket })
+	if at == 0 {
+		return Unknown
+	}
+	e := &s.edges[at-1]
+	silence := s.last.point.MaxSilence
+	if e.bad || silence > 0 && end-e.last.wall > 2*int64(silence) || lost != nil && lost[e.last.lane-1].hides(&e.last) {
+		return Unknown
+	}
+	d := s.definiteAt(at - 1)
+	if lost != nil && d.occupancy != Unknown && lost[d.lane-1].hides(&d.stamp) {
+		return Unknown // within its hysteresis band a seat is what it was, and that is lost
+	}
+	return d.occupancy
 }
 
 // judge returns what a sample says by itself: Unknown inside the hysteresis band, for bad quality, and for a
@@ -142,61 +164,4 @@ func judge(o *observation) Occupancy {
 		return Free
 	}
 	return Unknown
-}
-
-// run is one uninterrupted stretch of a counter.
-type run struct {
-	total   uint64 // largest seen
-	last    int64  // Unix ns of the sample that showed it first
-	buckets map[int64]uint64
-}
-
-// observeTotal folds in a counter's total.
-func (s *series) observeTotal(id, total uint64, wall, bucket int64) {
-	r := s.runs[id]
-	if r == nil {
-		if s.runs == nil {
-			s.runs = make(map[uint64]*run, 1)
-		}
-		r = &run{buckets: make(map[int64]uint64, 1)}
-		s.runs[id] = r
-	}
-	switch {
-	case total > r.total || r.last == 0:
-		r.total, r.last = total, wall
-	case total == r.total && wall < r.last:
-		r.last = wall
-	}
-	if have, ok := r.buckets[bucket]; !ok || total > have {
-		r.buckets[bucket] = total
-	}
-}
-
-// passages returns how many passages the series holds: the sum of its runs and its events.
-func (s *series) passages() uint64 {
-	n := uint64(len(s.events))
-	for _, r := range s.runs {
-		n += r.total
-	}
-	return n
-}
-
-// totalAtEnd returns the sum of all runs' totals at the end of bucket, plus the events until then.
-func (s *series) totalAtEnd(bucket, bucketEnd int64) uint64 {
-	n := uint64(0)
-	for _, r := range s.runs {
-		best := uint64(0)
-		for b, total := range r.buckets {
-			if b <= bucket && total > best {
-				best = total
-			}
-		}
-		n += best
-	}
-	for _, at := range s.events {
-		if at < bucketEnd {
-			n++
-		}
-	}
-	return n
 }

@@ -21,17 +21,19 @@ const (
 	LateBy = 5 * time.Second
 )
 
-// Gateway grants one gateway the devices that it may report.
+// Gateway grants one gateway the devices that it may report. A device may be granted to several: then the one with the smallest rank
+// speaks for it, and of equal ranks the one that is named first, wherever it has no gap.
 type Gateway struct {
 	ID      point.ID
 	Devices []point.ID
+	Ranks   map[point.ID]int // by device; 0 for those that are not in it
 }
 
 // Options describe one venue.
 type Options struct {
 	ID       point.ID
 	Map      *venuemap.Map // nil for a venue without one
-	Gateways []Gateway     // best rank first
+	Gateways []Gateway
 	Limits   wire.Limits
 	Bucket   time.Duration // step of history; 0 for DefaultBucket
 	Horizon  time.Duration // how long edges are kept; 0 for DefaultHorizon
@@ -61,18 +63,20 @@ type Effect struct {
 
 // Venue is one venue's state.
 type Venue struct {
-	o       Options
-	decoder *wire.Decoder
-	batch   wire.Batch // scratch of the applying goroutine
-	runs    runList    // scratch of the applying goroutine
-	tally   atomic.Pointer[tally]
+	o     Options
+	tally atomic.Pointer[tally]
 
-	mu       sync.RWMutex
+	applying sync.Mutex // held by whoever applies; guards what follows
+	decoder  *wire.Decoder
+	batch    wire.Batch
+	runs     runList
+
+	mu       sync.RWMutex // taken after applying
 	gateways map[point.ID]*gateway
 	order    []*gateway
 	series   map[seriesKey]*series
-	points   []pointKey // in order of first mention
-	byPoint  map[pointKey][]*series
+	points   []*pointState // in order of first mention
+	byPoint  map[pointKey]*pointState
 	seats    []seat
 	seatAt   map[string]int
 	gates    map[string]*gate
@@ -83,28 +87,22 @@ type Venue struct {
 	future   futureHeap
 	offset   uint64 // next log offset
 	count    Counts
-	aside    []SetAside
-	version  uint64 // grows with each change of state
-	changed  chan struct{}
+	// strangers is what was set aside of gateways that the configuration does not name.
+	strangers shelf
+	pruned    time.Time // when the horizon was looked at last
+	version   uint64    // grows with each change of state
+	changed   chan struct{}
 }
 
 // Counts are the venue's totals since the process started.
 type Counts struct {
 	Batches, Samples, Duplicates, Conflicts, Future, Unplaced uint64
+	Late                                                      uint64            // samples and events dated before the horizon that no count could take any more
+	Unaccounted                                               uint64            // batches of which an alarm was raised: neither durable, nor pending, nor declared
+	Forgotten                                                 uint64            // frames that were set aside and given up for lack of space
+	GapsDropped                                               uint64            // declared losses that could not be kept
 	SetAside                                                  map[string]uint64 // by reason
 }
-
-// SetAside is a frame that stays in the log but not in the state.
-type SetAside struct {
-	Offset   uint64    `json:"offset" doc:"of the record in the aggregator's log"`
-	Gateway  point.ID  `json:"gateway"`
-	Received time.Time `json:"received"`
-	Reason   string    `json:"reason" doc:"short, stable word"`
-	Detail   string    `json:"detail"`
-}
-
-// maxAside is how many set-aside frames are listed; all are counted.
-const maxAside = 1000
 
 type pointKey struct {
 	device point.ID
@@ -136,12 +134,12 @@ func New(o Options) (*Venue, error) {
 		return nil, fmt.Errorf("venue %s: %w", o.ID, err)
 	}
 	v := &Venue{o: o, decoder: decoder, gateways: map[point.ID]*gateway{},
-		series: map[seriesKey]*series{}, byPoint: map[pointKey][]*series{}, seatAt: map[string]int{},
+		series: map[seriesKey]*series{}, byPoint: map[pointKey]*pointState{}, seatAt: map[string]int{},
 		gates: map[string]*gate{}, panels: map[string]*panel{}, changed: make(chan struct{})}
 	v.count.SetAside = map[string]uint64{}
-	for rank, g := range o.Gateways {
-		gw := newGateway(g.ID, rank, g.Devices)
-		v.gateways[g.ID] = gw
+	for i := range o.Gateways {
+		gw := newGateway(i, &o.Gateways[i])
+		v.gateways[gw.id] = gw
 		v.order = append(v.order, gw)
 	}
 	if o.Map != nil {
@@ -192,12 +190,8 @@ func (v *Venue) Counts() Counts {
 	return c
 }
 
-// SetAside lists the newest frames that were set aside, oldest first.
-func (v *Venue) SetAside() []SetAside {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	return append([]SetAside{}, v.aside...)
-}
+// limit is the time behind which nothing counts yet.
+func (v *Venue) limit() int64 { return v.o.Now().Add(LateBy).UnixNano() }
 
 // touch tells everybody who waits that something changed. The caller holds the lock.
 func (v *Venue) touch() {

@@ -89,8 +89,8 @@ func TestFrameWaitsForItsTable(t *testing.T) {
 		t.Fatalf("effects %+v, want the table", effects)
 	}
 	r.Deliver(log.Batch, frame) // a resend must not count twice when the table comes
-	if c := r.V.Basis().Completeness; c.AwaitingTable != 2 {
-		t.Errorf("awaiting %d frames, want 2", c.AwaitingTable)
+	if c := r.V.Basis().Completeness; c.AwaitingTable != 1 {
+		t.Errorf("awaiting %d frames, want 1", c.AwaitingTable)
 	}
 	r.DeliverTable()
 	if g := r.V.Gates(); g.In != 12 {

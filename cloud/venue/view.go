@@ -19,10 +19,14 @@ type Basis struct {
 type Completeness struct {
 	Points         int      `json:"points" doc:"points that the gateways' tables name"`
 	Known          int      `json:"known" doc:"points whose value is known, counted at most 100 ms ago"`
-	Gaps           int      `json:"gaps" doc:"declared losses"`
+	Pending        int      `json:"pending" doc:"points of which a gateway still holds newer samples; those among the known ones may change"`
+	Lost           int      `json:"lost" doc:"points whose value is not known because samples were lost"`
+	Gaps           int      `json:"gaps" doc:"losses, declared or found"`
 	PendingBatches uint64   `json:"pending_batches" doc:"batches that the gateways say they still hold"`
+	LostBatches    uint64   `json:"lost_batches" doc:"batches in gaps whose number is known"`
+	Unaccounted    uint64   `json:"unaccounted_batches" doc:"those of them that nobody declared; an alarm"`
 	AwaitingTable  int      `json:"awaiting_table" doc:"logged batches that wait for their point table"`
-	SetAside       uint64   `json:"set_aside" doc:"logged records that could not be used"`
+	SetAside       uint64   `json:"set_aside" doc:"logged records that could not be used and are kept for another try"`
 	GatewaysDown   []string `json:"gateways_down" doc:"gateways that have no live session"`
 }
 
@@ -43,66 +47,72 @@ func (s *series) unknown(now int64) string {
 		return whyBad
 	case s.last.point.MaxSilence > 0 && now-s.last.wall > 2*int64(s.last.point.MaxSilence):
 		return whySilent
-	case s.gateway.lostSince(s.last.lane, s.last.wall, now):
+	case s.gateway.hidden[s.last.lane-1].hides(&s.last.stamp), s.interrupted(s.last.wall+1, now):
 		return whyGap
 	}
 	return ""
 }
 
-// lostSince reports whether a dated loss of the lane lies between from and now.
-func (g *gateway) lostSince(lane point.Lane, from, now int64) bool {
-	for i := range g.gaps {
-		s := &g.gaps[i]
-		if s.last > from && s.first <= now && s.gap.Lane == lane && !s.gap.PointKnown {
-			return true
-		}
-	}
-	return false
-}
+// behind reports whether the gateway holds samples back that may be newer.
+func (s *series) behind() bool { return s.gateway.waits[s.last.lane-1].hides(&s.last.stamp) }
 
 // basis evaluates what every answer says of itself. The caller holds a lock.
 func (v *Venue) basis(now time.Time) Basis {
 	b := Basis{Venue: v.o.ID, AsOf: now, Offset: v.offset, Clock: "none"}
-	b.Completeness.Points, b.Completeness.Known = len(v.byPoint), v.known(now)
-	b.Completeness.GatewaysDown = []string{}
+	c := &b.Completeness
+	t := v.counted(now)
+	c.Points, c.Known, c.Lost, c.Pending = len(v.points), t.known, t.lost, t.pending
+	c.GatewaysDown = []string{}
 	for _, g := range v.order {
-		b.Completeness.Gaps += len(g.gaps)
-		b.Completeness.PendingBatches += g.pending()
-		b.Completeness.AwaitingTable += g.waitCount
+		l := g.losses()
+		c.Gaps += l.gaps
+		c.LostBatches += l.batches
+		c.Unaccounted += l.unaccounted
+		c.PendingBatches += g.pending()
+		c.AwaitingTable += g.waitCount
+		c.SetAside += uint64(len(g.aside.frames))
 		if g.status.State != "birth" {
-			b.Completeness.GatewaysDown = append(b.Completeness.GatewaysDown, string(g.id))
+			c.GatewaysDown = append(c.GatewaysDown, string(g.id))
 		}
 		b.Clock = worseClock(b.Clock, g.clock)
 	}
-	for _, n := range v.count.SetAside {
-		b.Completeness.SetAside += n
-	}
+	c.SetAside += uint64(len(v.strangers.frames))
 	return b
 }
 
-// knownFor is how long a count of the known points serves the answers after it. Counting looks at every point: at
+// countedFor is how long a count of the known points serves the answers after it. Counting looks at every point: at
 // each answer of a large venue it would keep those who apply batches waiting for milliseconds.
-const knownFor = 100 * time.Millisecond
+const countedFor = 100 * time.Millisecond
 
-// tally is a count of the points whose value was known at a time.
+// tally counts the points whose value was known at a time, was lost, or may be behind.
 type tally struct {
-	at    time.Time
-	known int
+	at                   time.Time
+	known, lost, pending int
 }
 
-// known returns how many points have a known value; the count may be up to knownFor old. The caller holds a lock.
-func (v *Venue) known(now time.Time) int {
-	if t := v.tally.Load(); t != nil && now.After(t.at) && now.Sub(t.at) < knownFor {
-		return t.known
+// counted returns how many points have a known value; the count may be up to countedFor old. The caller holds a lock.
+func (v *Venue) counted(now time.Time) *tally {
+	if t := v.tally.Load(); t != nil && now.After(t.at) && now.Sub(t.at) < countedFor {
+		return t
 	}
 	t := &tally{at: now}
-	for _, list := range v.byPoint {
-		if s := best(list); s != nil && s.unknown(now.UnixNano()) == "" {
+	for _, p := range v.points {
+		s := p.chosen(now.UnixNano())
+		if s == nil {
+			continue
+		}
+		switch s.unknown(now.UnixNano()) {
+		case "":
 			t.known++
+		case whyGap:
+			t.lost++
+		}
+		if s.behind() {
+			t.pending++
 		}
 	}
 	v.tally.Store(t)
-	return t.known
+	return t
 }
 
 // Basis returns what an answer given now rests on.
@@ -121,37 +131,14 @@ func worseClock(a, b string) string {
 	return a
 }
 
-// best returns the series of the best-ranked gateway that ever reported, nil when none did.
-func best(list []*series) *series {
-	var pick *series
-	for _, s := range list {
-		if s.last.wall != 0 && (pick == nil || s.gateway.rank < pick.gateway.rank) {
-			pick = s
-		}
-	}
-	return pick
-}
-
 // pending returns how many batches the gateway's newest inventory says it still holds and the venue does not have.
-func (g *gateway) pending() uint64 {
-	n := uint64(0)
-	for _, e := range g.inventory.Epochs {
-		for _, l := range e.Lanes {
-			for _, p := range l.Pending {
-				n += p.To - p.From
-				if have := g.epochs[e.Epoch]; have != nil {
-					n -= min(n, held(&have.lanes[l.Lane-1], p.From, p.To))
-				}
+func (g *gateway) pending() (n uint64) {
+	for _, e := range g.behind {
+		for l := range e.lanes {
+			for _, p := range e.lanes[l].pending {
+				n += p.to - p.from
 			}
 		}
-	}
-	return n
-}
-
-func held(ls *laneState, from, to uint64) uint64 {
-	n := to - from
-	for iv := range ls.seen.Missing(intervalOf(from, to)) {
-		n -= iv.Len()
 	}
 	return n
 }
@@ -193,15 +180,16 @@ func (v *Venue) SeatVector(dst []Occupancy) ([]Occupancy, uint64) {
 // state evaluates the seat: occupied if any of its sensors says so, free if any says that, else unknown.
 func (s *seat) state(now int64) SeatState {
 	out := SeatState{Place: s.place, Section: s.section, Pressure: nan}
-	for _, r := range s.series {
-		if r.last.wall == 0 || r.last.point.Place != s.place || r.unknown(now) != "" {
+	for _, p := range s.points {
+		r := p.chosen(now)
+		if r == nil || r.last.point.Place != s.place || r.unknown(now) != "" {
 			continue
 		}
 		if r.last.point.Type != point.Bool {
 			out.Pressure = r.last.point.Number(r.last.bits)
 		}
-		if r.definite.occupancy > out.State {
-			out.State, out.Since = r.definite.occupancy, r.definite.wall
+		if d := &r.definite; d.occupancy > out.State && !r.gateway.hidden[d.lane-1].hides(&d.stamp) {
+			out.State, out.Since = d.occupancy, d.wall
 		}
 	}
 	return out

@@ -60,6 +60,9 @@ func (a *TableAssembler) Add(payload []byte) (points []point.Point, hash point.T
 	return points, p.hash, true, nil
 }
 
+// Waiting returns how many tables miss parts.
+func (a *TableAssembler) Waiting() int { return len(a.waiting) }
+
 // take returns the table that p is a part of, last in waiting.
 func (a *TableAssembler) take(p *tablePart) *partialTable {
 	for i, t := range a.waiting {

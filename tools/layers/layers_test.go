@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"sync/interval":         {},
 	"sync/policy":           {},
 	"cloud":                 {"cloud", "sync"},
-	"cloud/venue":           {"cloud/log", "cloud/venuemap", "sync"},
+	"cloud/venue":           {"cloud/fingerprint", "cloud/log", "cloud/venuemap", "sync"},
 	"cloud/venue/venuetest": {"cloud", "sync"},
 	"tools":                 {"firmware", "drivers", "sync", "cloud", "tools"},
 	"firmware/cmd/gwctl":    {"firmware/diag", "firmware/config", "sync/point", "sync/settings", "drivers", "sync/wire"},

@@ -128,11 +128,16 @@ func (r *Rig) DeliverTable() {
 	}
 }
 
-// frame encodes and seals a batch.
+// TimeMap dates the one boot that there is.
+func (r *Rig) TimeMap() clock.Map {
+	return clock.Map{Boot: clock.BootID{1}, Offset: time.Duration(Origin.UnixNano()), Uncertainty: time.Millisecond, Source: clock.NTP}
+}
+
+// Frame encodes and seals a batch.
 func (r *Rig) Frame(id point.BatchID, b wire.Batch) []byte {
 	r.t.Helper()
 	b.Venue, b.Gateway, b.Table = Venue, Gateway, r.Hash
-	b.Map = clock.Map{Boot: clock.BootID{1}, Offset: time.Duration(Origin.UnixNano()), Uncertainty: time.Millisecond, Source: clock.NTP}
+	b.Map = r.TimeMap()
 	frame, err := r.enc.Encode(nil, id.Lane, r.Table, &b)
 	if err != nil {
 		r.t.Fatal(err)
