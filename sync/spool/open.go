@@ -169,6 +169,7 @@ func (s *Spool) begin() error {
 			s.openGaps(last)
 		}
 	}
+	s.number = firstNumber(ep.id)
 	s.recovery.Epochs = len(s.epochs)
 	s.recovery.Epoch, s.recovery.Predecessor = ep.id, ep.predecessor
 	s.epochs, s.open = append(s.epochs, ep), ep
