@@ -58,6 +58,7 @@ type world struct {
 	order     []point.Epoch
 	ended     map[laneKey]uint64 // next of epochs that ended, as told first
 	listed    map[point.Epoch]bool
+	answered  []string // opening and number of the inventories answered
 	failure   string
 }
 
@@ -343,6 +344,9 @@ func (w *world) answer(i int, lose bool) bool {
 // letGo hands an ack to the spool. What it names and was published counts as released from here on.
 func (w *world) letGo(a wire.Ack) {
 	w.sp.Ack(a)
+	if a.Inventory != 0 {
+		w.answered = append(w.answered, fmt.Sprint(len(w.order), a.Inventory))
+	}
 	for _, r := range a.Durable {
 		for seq := r.From; seq < r.To; seq++ {
 			w.released[point.BatchID{Epoch: r.Epoch, Lane: r.Lane, Seq: seq}] = true
@@ -503,7 +507,7 @@ func (w *world) cloudHas(content uint64) bool {
 // fingerprint tells states apart as far as their future can differ.
 func (w *world) fingerprint() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v|%d|%v|", w.left, w.now, w.sp.Undeclared())
+	fmt.Fprintf(&b, "%v|%d|%v|%v|", w.left, w.now, w.sp.Undeclared(), w.answered)
 	for _, l := range []point.Lane{point.Critical, point.Telemetry} {
 		fmt.Fprintf(&b, "%+v %v|", w.sp.Counts(l), w.job[l-point.Telemetry] != nil)
 	}
