@@ -37,6 +37,14 @@ type ExternalOptions struct {
 	// Updated returns a channel that is closed when the identity changes (identity.Source.Updated); the
 	// connection is made anew then. nil for an identity that does not.
 	Updated func() <-chan struct{}
+	// Signer returns what signs acks and commands, of the SVID in use (identity.Source.Signer); it is asked once a connection.
+	// nil signs nothing, and gateways then accept nothing.
+	Signer func() (*identity.Signer, error)
+	// Announce returns the payload of cloud/status with the chains of the keys that sign now or did before; it replaces Birth.
+	Announce func([]wire.Chain) []byte
+	// Probe is how long a forbidden publish is listened for before the broker is used for the first time; 0 for
+	// mqtt.DefaultProbeWindow, negative for no probe.
+	Probe time.Duration
 }
 
 // External is the aggregator's side of a broker that is not its own.
@@ -51,8 +59,13 @@ type External struct {
 	closing   chan struct{}
 	done      chan struct{}
 
+	probed bool         // the broker has refused a forbidden publish; of Run's goroutine
+	former []wire.Chain // of the keys that signed before, newest first; of Run's goroutine
+
 	mu      sync.Mutex
 	session *mqtt.Session // nil while down
+	signer  *identity.Signer
+	fault   error // why it is down
 }
 
 // NewExternal checks the options; Run connects.
@@ -105,6 +118,7 @@ func (e *External) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := e.serve(ctx)
+		e.blame(err)
 		if ctx.Err() != nil {
 			break
 		}
@@ -130,6 +144,13 @@ func (e *External) serve(ctx context.Context) error {
 	if e.options.Updated != nil {
 		updated = e.options.Updated()
 	}
+	if err := e.probe(ctx); err != nil {
+		return err
+	}
+	signer, chains, err := e.keys()
+	if err != nil {
+		return err
+	}
 	o := mqtt.Options{URL: e.options.URL, ClientID: e.options.ClientID, TLS: e.options.TLS, OnMessage: e.take, Log: e.options.Log}
 	if len(e.options.Death) > 0 {
 		o.Will = &mqtt.Message{Topic: wire.CloudStatusTopic, Payload: e.options.Death, QoS: 1, Retained: true}
@@ -139,11 +160,11 @@ func (e *External) serve(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = session.Close() }()
-	if err := e.begin(ctx, session); err != nil {
+	if err := e.begin(ctx, session, chains); err != nil {
 		return err
 	}
-	e.use(session)
-	defer e.use(nil)
+	e.use(session, signer)
+	defer e.use(nil, nil)
 	e.options.Log.Info("broker reached", "broker", e.options.URL)
 	select {
 	case <-session.Lost():
@@ -157,16 +178,22 @@ func (e *External) serve(ctx context.Context) error {
 }
 
 // begin subscribes and announces the aggregator.
-func (e *External) begin(ctx context.Context, session *mqtt.Session) error {
+func (e *External) begin(ctx context.Context, session *mqtt.Session, chains []wire.Chain) error {
 	ctx, cancel := context.WithTimeout(ctx, subscribePatience)
 	defer cancel()
 	if err := session.Subscribe(ctx, filters()...); err != nil {
 		return err
 	}
-	if e.options.Birth == nil {
+	var birth []byte
+	switch {
+	case e.options.Announce != nil:
+		birth = e.options.Announce(chains)
+	case e.options.Birth != nil:
+		birth = e.options.Birth()
+	default:
 		return nil
 	}
-	return session.Publish(mqtt.Message{Topic: wire.CloudStatusTopic, Payload: e.options.Birth(), QoS: 1, Retained: true}, e.acknowledged)
+	return session.Publish(mqtt.Message{Topic: wire.CloudStatusTopic, Payload: birth, QoS: 1, Retained: true}, e.acknowledged)
 }
 
 // leave announces the aggregator's end, since a DISCONNECT takes the will back.
@@ -185,10 +212,32 @@ func (e *External) leave(session *mqtt.Session) {
 	}
 }
 
-func (e *External) use(session *mqtt.Session) {
+func (e *External) use(session *mqtt.Session, signer *identity.Signer) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.session = session
+	e.session, e.signer = session, signer
+	if session != nil {
+		e.fault = nil
+	}
+}
+
+// blame notes why the broker is not reached.
+func (e *External) blame(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil {
+		e.fault = err
+	}
+}
+
+// Err returns why the broker is not used now, nil while it is or when it was not tried yet.
+func (e *External) Err() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.session != nil {
+		return nil
+	}
+	return e.fault
 }
 
 // take judges an inbound message and hands it on.
@@ -217,12 +266,16 @@ func (e *External) take(m mqtt.Message) {
 // write timeout while the link is stuck.
 func (e *External) Publish(topic string, payload []byte, qos byte, retained bool) error {
 	e.mu.Lock()
-	session := e.session
+	session, signer := e.session, e.signer
 	e.mu.Unlock()
 	if session == nil {
 		return fmt.Errorf("broker: publishing to %s: %w", topic, ErrDown)
 	}
-	err := session.Publish(mqtt.Message{Topic: topic, Payload: payload, QoS: min(qos, 1), Retained: retained}, e.acknowledged)
+	payload, err := seal(signer, topic, payload)
+	if err != nil {
+		return err
+	}
+	err = session.Publish(mqtt.Message{Topic: topic, Payload: payload, QoS: min(qos, 1), Retained: retained}, e.acknowledged)
 	if err != nil {
 		return fmt.Errorf("broker: %w: %w", ErrDown, err)
 	}
