@@ -48,7 +48,8 @@ type Aggregator struct {
 	houses     []api.House
 	metrics    *metrics.Metrics
 	broker     broker.Broker
-	brokerAddr net.Addr // nil for an external broker
+	brokerAddr net.Addr     // nil for an external broker
+	brokerErr  func() error // why an external broker is not used; nil for the embedded one
 	listener   net.Listener
 	closing    chan struct{}
 	target     uint64 // log offset that the venues must reach before the aggregator is ready
@@ -205,7 +206,7 @@ func (a *Aggregator) ready() error {
 		return err
 	}
 	if !a.broker.Stats().Up {
-		return errBrokerAway
+		return a.brokerAway()
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/courtside-edge/courtside/cloud/broker"
 	"github.com/courtside-edge/courtside/cloud/config"
 	"github.com/courtside-edge/courtside/sync/identity"
+	"github.com/courtside-edge/courtside/sync/wire"
 )
 
 // Publish sends through whichever broker there is; ingest and the state topics hold the aggregator as their publisher,
@@ -29,16 +30,10 @@ func openIdentity(ctx context.Context, c config.Identity, log *slog.Logger) (*id
 	return identity.OpenFiles(o)
 }
 
-// cloudStatus is what the aggregator announces on courtside/1/cloud/status.
-type cloudStatus struct {
-	State       string    `json:"state"`
-	Incarnation string    `json:"incarnation"`
-	Version     string    `json:"version"`
-	At          time.Time `json:"at"`
-}
-
-func (a *Aggregator) status(state string) []byte {
-	raw, err := json.Marshal(cloudStatus{state, a.log.Incarnation(), a.d.Version, time.Now().UTC()})
+// status is what the aggregator announces on courtside/1/cloud/status, with the chains of the keys that sign its acks; none when the broker
+// is its own, whose TLS identity says as much.
+func (a *Aggregator) status(state string, chains []wire.Chain) []byte {
+	raw, err := json.Marshal(wire.CloudStatus{State: state, Incarnation: a.log.Incarnation(), Version: a.d.Version, At: time.Now().UTC(), Chains: chains})
 	if err != nil {
 		a.d.Log.Error("the cloud's status could not be written", "err", err)
 	}
@@ -47,14 +42,15 @@ func (a *Aggregator) status(state string) []byte {
 
 // openBroker makes the embedded broker, or the way to the configured one.
 func (a *Aggregator) openBroker(ctx context.Context) error {
-	o := broker.Options{Log: a.d.Log, Birth: func() []byte { return a.status("up") }, Death: a.status("down"), Admit: a.admit,
+	o := broker.Options{Log: a.d.Log, Birth: func() []byte { return a.status("up", nil) }, Death: a.status("down", nil), Admit: a.admit,
 		Handler: func(m broker.Message) { a.ingest.Handle(m.Topic, m.Payload, m.Received) }}
 	if a.c.Broker.URL != "" {
-		b, err := broker.NewExternal(broker.ExternalOptions{Options: o, URL: a.c.Broker.URL, TLS: a.identity.ClientTLS(identity.Broker), Updated: a.identity.Updated})
+		b, err := broker.NewExternal(broker.ExternalOptions{Options: o, URL: a.c.Broker.URL, TLS: a.identity.ClientTLS(identity.Broker), Updated: a.identity.Updated,
+			Signer: a.identity.Signer, Announce: func(chains []wire.Chain) []byte { return a.status("up", chains) }})
 		if err != nil {
 			return err
 		}
-		a.broker = b
+		a.broker, a.brokerErr = b, b.Err
 		return nil
 	}
 	b, err := broker.NewEmbedded(broker.EmbeddedOptions{Options: o, Listen: a.c.Broker.Listen, TLS: a.identity.ServerTLS(broker.EmbeddedPeers()...),
@@ -92,6 +88,17 @@ func (a *Aggregator) admit(id identity.ID) error {
 func (a *Aggregator) brokerStats() (clients int, refused map[string]uint64) {
 	s := a.broker.Stats()
 	return s.Clients, s.Refused
+}
+
+// brokerAway says why the broker is not used.
+func (a *Aggregator) brokerAway() error {
+	if a.brokerErr == nil {
+		return errBrokerAway
+	}
+	if err := a.brokerErr(); err != nil {
+		return fmt.Errorf("%w: %w", errBrokerAway, err)
+	}
+	return errBrokerAway
 }
 
 var errBrokerAway = errors.New("the broker is not reached")
