@@ -8,9 +8,11 @@ CROSS   := CGO_ENABLED=0 GOOS=linux $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 DEMO_SECONDS ?= 0
 DEMO_SPEED   ?= 60
 DEMO_ARGS    ?=
+SOAK_MINUTES ?= 20
+SEED         ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-race test-386 acceptance bench demo lint fmt proto cross clean
+.PHONY: help build test test-race test-386 acceptance bench demo lint fmt proto cross clean soak
 
 help: ## List the targets.
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +38,10 @@ acceptance: ## Prove the whole against real peers: mosquitto, Chromium, protoc, 
 
 bench: ## Print every aim of docs/design.md beside what this machine reached.
 	$(GO) run ./tools/bench
+
+soak: build ## Kill, cut, starve and restart everything at random for SOAK_MINUTES, then judge by the ground truth (SEED=… repeats a run).
+	$(GO) build -trimpath -o bin/ ./tools/faults/cmd/faults
+	bin/faults -bin bin -soak $(SOAK_MINUTES) -seed $(SEED) -q
 
 demo: build ## Run a simulated venue, two gateways, the aggregator and its page (DEMO_SECONDS=60 DEMO_SPEED=120 ends with a verdict).
 	@bin/demo -bin bin -seconds $(DEMO_SECONDS) -speed $(DEMO_SPEED) $(DEMO_ARGS)
