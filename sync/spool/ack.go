@@ -1,6 +1,8 @@
 package spool
 
 import (
+	"slices"
+
 	"github.com/courtside-edge/courtside/sync/interval"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/wire"
@@ -48,24 +50,17 @@ func (s *Spool) ackRange(r wire.Range, out *Released) {
 		s.stats.ImpossibleAcks++
 		return
 	}
-	// What is held bounds the work, whatever the range claims.
-	var named []interval.Interval
-	for iv := range hold.held.Within(interval.Interval{From: r.From, To: r.To}) {
-		named = append(named, iv)
-	}
-	l, early := s.lane(r.Lane), false
-	for _, iv := range named {
-		for seq := iv.From; seq < iv.To; seq++ {
-			e := hold.get(seq)
-			if !e.offered {
-				early = true
-				continue
-			}
-			s.acked(ep, l, seq, e, out)
-		}
-	}
-	if early {
+	// What was offered bounds the work, whatever the range claims.
+	bounds := interval.Interval{From: r.From, To: r.To}
+	offered := slices.Collect(hold.offered.Within(bounds))
+	if held := slices.Collect(hold.held.Within(bounds)); !slices.Equal(offered, held) {
 		s.stats.ImpossibleAcks++
+	}
+	l := s.lane(r.Lane)
+	for _, iv := range offered {
+		for seq := iv.From; seq < iv.To; seq++ {
+			s.acked(ep, l, seq, s.touch(hold, seq), out)
+		}
 	}
 }
 
@@ -84,27 +79,35 @@ func (s *Spool) acked(ep *epoch, l *lane, seq uint64, e *entry, out *Released) {
 // refuse sets a batch aside that the cloud will not have: it is kept and shown as pending, and offered again at the next opening.
 func (s *Spool) refuse(id point.BatchID, out *Released) {
 	ep, l, e := s.find(id)
-	switch {
-	case ep == nil:
+	if ep == nil {
 		s.stats.ForeignAcks++
 		return
+	}
+	hold := &ep.hold[laneAt(id.Lane)]
+	if e == nil && !hold.offered.Has(id.Seq) && hold.held.Has(id.Seq) {
+		s.stats.ImpossibleAcks++ // before it costs an entry
+		return
+	}
+	switch e = s.touch(hold, id.Seq); {
 	case e == nil:
 		return // acknowledged before, or a lie about what was never given: nothing to do either way
-	case !e.offered:
+	case !hold.offered.Has(id.Seq):
 		s.stats.ImpossibleAcks++
 		return
 	case e.state == refused:
+		s.cool(hold, id.Seq, e)
 		return
 	}
 	if e.state == taken || e.state == sent {
 		out.Landed = append(out.Landed, id)
 	}
 	s.land(id, e)
-	s.unqueue(&ep.hold[laneAt(id.Lane)], id.Seq)
+	s.unqueue(hold, id.Seq)
 	if e.stored {
 		e.frame = nil
 	}
 	e.state = refused
 	l.refused.add(e)
 	s.stats.Refused++
+	s.cool(hold, id.Seq, e)
 }

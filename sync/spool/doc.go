@@ -18,6 +18,11 @@
 //
 // A batch leaves by an ack that names it, or by the drop policy with a gap (I3), and in no other way.
 //
+// What is held costs memory by the page, not by the batch: thousands of stored batches that nobody uses are one page of some
+// 150 bytes, with dense numbers at dense offsets and sums of bytes, samples and times. A batch has an entry of its own while it is in RAM,
+// under way, or stored since the newest page. Each page has a record in its store's small state, so that opening reads the records and
+// the few batches behind them, however many are held.
+//
 //	what fails                    what happens                                                 what shows it
 //	power cut, kill               the last synced state is found; the epoch is unclean and     Recovery.Unclean, gap
 //	                              gets an open gap of unknown count for each lane              power-cut
@@ -25,8 +30,11 @@
 //	                              if its record survived all the same it is offered
 //	telemetry store fails         telemetry goes on in RAM, the oldest drop when it is full,   Effects.Err,
 //	                              each with a gap disk-failed; the store is tried again        Stats.Dropped
-//	telemetry limit is reached    the oldest batches drop with a gap, whose record is durable  Stats.Dropped, gap
-//	                              before their place is released                               dropped
+//	telemetry limit is reached,   the oldest batches drop with a gap, whose record is durable  Stats.Dropped, gap
+//	 by bytes or by age           before their place is released; at 80 % of the bytes Short   dropped, Short
+//	                              asks for less until it is below 60 %
+//	a page's record is damaged    its batches are read at opening                              Recovery.Faults, Scanned
+//	a page is not whole           a job reads what it holds before it drops: the gap is exact  -
 //	critical store fails          nothing is offered or told durable; the same batches are     Effects.Err,
 //	                              tried again; Append refuses when RAM is full                 ErrBacklogged
 //	critical limit is reached     never dropped: Append refuses, event reads stop              ErrBacklogged

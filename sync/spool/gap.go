@@ -58,10 +58,10 @@ func (g *gapList) add(gap point.Gap) *pendingGap {
 	return p
 }
 
-// mergeable reports whether a and b are closed seq ranges of one epoch and lane, lost for one reason, with counts that add up.
+// mergeable reports whether a and b are closed seq ranges of one epoch and lane, lost for one reason, with counts that add up or are unknown both.
 func mergeable(a, b point.Gap) bool {
 	return !a.PointKnown && !b.PointKnown && a.Epoch == b.Epoch && a.Lane == b.Lane && a.Reason == b.Reason &&
-		a.To != 0 && b.To != 0 && a.Count != 0 && b.Count != 0
+		a.To != 0 && b.To != 0 && (a.Count == 0) == (b.Count == 0)
 }
 
 // Declare adds a loss that did not happen here, such as samples that never became part of a batch.
@@ -117,11 +117,32 @@ func (s *Spool) landed() {
 
 // releasePlaces lets the stores forget what the gap declares.
 func (s *Spool) releasePlaces(p *pendingGap) {
-	for at := range p.places {
-		for iv := range p.places[at].All() {
+	p.places = s.releaseAll(p.places)
+}
+
+func (s *Spool) releaseAll(places [2]interval.Set) (none [2]interval.Set) {
+	for at := range places {
+		for iv := range places[at].All() {
 			s.lanes[at].release.Add(iv)
 		}
-		p.places[at] = interval.Set{}
+	}
+	return none
+}
+
+// savedGap is a gap whose record is being written, with the places that the record in this form lets go: what is
+// merged into the gap meanwhile has to wait for the next.
+type savedGap struct {
+	gap    *pendingGap
+	places [2]interval.Set
+}
+
+// unsaved takes back a record that was not written.
+func (g savedGap) unsaved() {
+	g.gap.saved = false
+	for at := range g.places {
+		for iv := range g.places[at].All() {
+			g.gap.places[at].Add(iv)
+		}
 	}
 }
 
@@ -168,33 +189,6 @@ func oldestIdle(hold *holding) (uint64, *entry) {
 	return 0, nil
 }
 
-// dropStored drops the oldest stored telemetry until at most limit bytes are left.
-func (s *Spool) dropStored(limit int64) {
-	l := s.lane(point.Telemetry)
-	for _, ep := range s.epochs {
-		hold := &ep.hold[laneAt(point.Telemetry)]
-		for l.stored.Bytes > limit {
-			seq, e := oldestStored(hold)
-			if e == nil {
-				break
-			}
-			s.countDrop(e)
-			s.drop(ep, l, seq, e, point.GapDropped)
-		}
-	}
-}
-
-func oldestStored(hold *holding) (uint64, *entry) {
-	for iv := range hold.held.All() {
-		for seq := iv.From; seq < iv.To; seq++ {
-			if e := hold.get(seq); e.stored && e.state != taken && e.state != sent {
-				return seq, e
-			}
-		}
-	}
-	return 0, nil
-}
-
 func (s *Spool) countDrop(e *entry) {
 	s.stats.Dropped.add(e)
 	s.stats.DroppedSamples += uint64(e.count)
@@ -202,7 +196,7 @@ func (s *Spool) countDrop(e *entry) {
 
 // saveGaps puts the gaps that must survive a cut into l's state and returns them. All of them must when the spool closes;
 // before, those alone whose batches were stored or belong to an earlier epoch: the others are covered by this epoch's open gap.
-func (s *Spool) saveGaps(l *lane) (saved []*pendingGap) {
+func (s *Spool) saveGaps(l *lane) (saved []savedGap) {
 	for _, p := range s.gaps.pending {
 		due := p.places[0].Len()+p.places[1].Len() > 0 || p.gap.Epoch != s.open.id || s.closing
 		if p.saved || !due {
@@ -214,7 +208,8 @@ func (s *Spool) saveGaps(l *lane) (saved []*pendingGap) {
 		}
 		l.put(gapKey(p.id), b)
 		p.saved, p.stored = true, true
-		saved = append(saved, p)
+		saved = append(saved, savedGap{p, p.places})
+		p.places = [2]interval.Set{}
 	}
 	return saved
 }

@@ -120,6 +120,10 @@ func (b *bench) take(g spool.Grant) (spool.Taken, uint64, bool) {
 	if err := t.Load(); err != nil {
 		b.Fatal(err)
 	}
+	b.sp.Loaded(&t)
+	if err := b.sp.Audit(); err != nil {
+		b.Fatal(err)
+	}
 	body, err := spooltest.Open(t.Frame)
 	if err != nil {
 		b.Fatal(err)

@@ -22,8 +22,8 @@ type entry struct {
 	class       right
 	stored      bool // durable
 	storing     bool // in a job
-	offered     bool // was handed out at least once, or may have been by an earlier process
-	carriesGaps bool
+	vague       bool // size, samples and times are those of an average; see Loaded
+	carriesGaps bool // of a critical batch that is not stored yet
 }
 
 const chunkBits = 8
@@ -75,11 +75,35 @@ func (x *index) delete(seq uint64) {
 	}
 }
 
+// each calls fn with every entry of a seq in iv, in no order.
+func (x *index) each(iv interval.Interval, fn func(seq uint64, e *entry)) {
+	visit := func(at uint64, c *chunk) {
+		for i := range c.entries {
+			if seq := at<<chunkBits + uint64(i); c.entries[i].size != 0 && seq >= iv.From && seq < iv.To {
+				fn(seq, &c.entries[i])
+			}
+		}
+	}
+	if iv.Len()>>chunkBits > uint64(len(x.chunks)) {
+		for at, c := range x.chunks {
+			visit(at, c)
+		}
+		return
+	}
+	for at := iv.From >> chunkBits; at<<chunkBits < iv.To; at++ {
+		if c := x.chunks[at]; c != nil {
+			visit(at, c)
+		}
+	}
+}
+
 // holding is what a spool holds of one lane of one epoch.
 type holding struct {
 	index
+	pages    []*page      // ascending; what of them has no entry waits in the backlog or is refused
 	next     uint64       // seqs below were given
-	held     interval.Set // all in the index
+	held     interval.Set // each in the index or in a page
+	offered  interval.Set // of held: was handed out at least once, or may have been by an earlier process
 	live     interval.Set // waiting for their first publish, young
 	backlog  interval.Set // waiting otherwise
 	unstored interval.Set // in RAM alone

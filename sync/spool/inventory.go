@@ -1,6 +1,8 @@
 package spool
 
 import (
+	"sort"
+
 	"github.com/courtside-edge/courtside/sync/interval"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/wire"
@@ -71,13 +73,19 @@ func (h *holding) pending() []wire.PendingRange {
 	return out
 }
 
-// span returns the times that the batches of iv cover; batches without samples have none.
+// span returns the times that the batches of iv cover; batches without samples have none. What is in a page counts with all of it.
 func (h *holding) span(iv interval.Interval) (first, last int64) {
-	for seq := iv.From; seq < iv.To; seq++ {
-		if e := h.get(seq); e.count > 0 {
-			first, last = joinFirst(first, e.first), max(last, e.last)
+	at := sort.Search(len(h.pages), func(i int) bool { return h.pages[i].to() > iv.From })
+	for ; at < len(h.pages) && h.pages[at].from() < iv.To; at++ {
+		if p := h.pages[at]; p.cold.batches > 0 {
+			first, last = joinFirst(first, p.first), max(last, p.last)
 		}
 	}
+	h.each(iv, func(_ uint64, e *entry) {
+		if e.count > 0 || e.vague {
+			first, last = joinFirst(first, e.first), max(last, e.last)
+		}
+	})
 	return first, last
 }
 

@@ -31,10 +31,12 @@ type Job struct {
 	cursors  []point.Cursor
 	state    map[string][]byte // in tx too; goes back to the lane if the job fails
 	urgent   bool
-	saved    []*pendingGap
+	saved    []savedGap
 	carries  bool // a batch of gaps is among the records
 	final    bool // marks the epoch as clean
 	releases []interval.Interval
+
+	reads *warming // what to read for the drop policy; such a job does nothing else
 
 	first uint64
 	err   error
@@ -42,6 +44,10 @@ type Job struct {
 
 // Run does the work. It blocks on the disk. Places are released first: a full disk needs them.
 func (j *Job) Run() {
+	if j.reads != nil {
+		j.reads.run(j.store)
+		return
+	}
 	for len(j.releases) > 0 {
 		r := j.releases[0]
 		if err := j.store.Release(r.From, r.To); err != nil {
@@ -77,7 +83,16 @@ func (s *Spool) Next(now int64, which point.Lane) *Job {
 	if l.store == nil || l.job != nil || now < l.retryAt {
 		return nil
 	}
+	if which == point.Telemetry {
+		s.dropAged(now)
+	}
 	j := &Job{lane: which, store: l.store}
+	if l.warm != nil {
+		j.reads, l.job = l.warm, j
+		l.warm = nil
+		j.reads.list()
+		return j
+	}
 	s.pick(now, l, j)
 	if which == point.Critical {
 		j.saved = s.saveGaps(l)
@@ -201,7 +216,12 @@ func (s *Spool) markClean(l *lane, j *Job) {
 // Finish takes in a job that has run.
 func (s *Spool) Finish(now int64, j *Job) Effects {
 	l := s.lane(j.lane)
-	l.job, l.err = nil, j.err
+	l.job = nil
+	if j.reads != nil {
+		s.dropWarm(l, j.reads)
+		return Effects{}
+	}
+	l.err = j.err
 	hold := &s.open.hold[laneAt(j.lane)]
 	if j.err != nil {
 		s.finishFailed(now, l, hold, j)
@@ -221,8 +241,8 @@ func (s *Spool) Finish(now int64, j *Job) Effects {
 			fx.Durable = append(fx.Durable, point.BatchID{Epoch: s.open.id, Lane: j.lane, Seq: seq})
 		}
 	}
-	for _, p := range j.saved {
-		s.releasePlaces(p)
+	for _, g := range j.saved {
+		s.releaseAll(g.places)
 	}
 	if j.carries {
 		s.landed()
@@ -230,7 +250,10 @@ func (s *Spool) Finish(now int64, j *Job) Effects {
 	if j.final {
 		s.open.clean, s.closed = true, true
 	}
-	if j.lane == point.Telemetry && l.stored.Bytes > s.opt.Limit {
+	if j.lane == point.Telemetry {
+		if l.space > 0 {
+			l.space = max(l.space, l.stored.Bytes)
+		}
 		s.dropStored(s.opt.Limit)
 	}
 	return fx
@@ -249,14 +272,15 @@ func (s *Spool) nowStored(l *lane, hold *holding, seq, offset uint64) {
 	e.stored, e.storing, e.offset = true, false, offset
 	if l.lane == point.Critical {
 		hold.live.AddOne(seq) // offered only now; the frame stays at hand for it
-		return
+	} else {
+		s.stats.Spilled.add(e)
+		e.frame = nil
+		if e.state == waiting {
+			hold.live.Remove(one(seq))
+			hold.backlog.AddOne(seq)
+		}
 	}
-	s.stats.Spilled.add(e)
-	e.frame = nil
-	if e.state == waiting {
-		hold.live.Remove(one(seq))
-		hold.backlog.AddOne(seq)
-	}
+	s.place(l, s.open, seq, e)
 }
 
 // finishFailed puts everything back to be tried again. Whether a part of it is on the disk is unknown, which does no
@@ -275,8 +299,8 @@ func (s *Spool) finishFailed(now int64, l *lane, hold *holding, j *Job) {
 		}
 	}
 	l.urgent = l.urgent || j.urgent
-	for _, p := range j.saved {
-		p.saved = false
+	for _, g := range j.saved {
+		g.unsaved()
 	}
 	for _, r := range j.releases {
 		l.release.Add(r)
@@ -285,6 +309,7 @@ func (s *Spool) finishFailed(now int64, l *lane, hold *holding, j *Job) {
 		return
 	}
 	if j.lane == point.Telemetry {
+		l.space = max(l.stored.Bytes, 1)
 		s.dropStored(max(0, l.stored.Bytes-makeRoom))
 		return
 	}

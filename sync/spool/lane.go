@@ -12,6 +12,12 @@ type lane struct {
 
 	ram, stored, refused Count
 
+	tail      tail     // stored, in no page yet
+	pages     int      // of all epochs
+	pageState int      // bytes of their records
+	warm      *warming // a page that must be read before more of it can drop
+	space     int64    // stored bytes that there was room for when the disk was full; 0 when it was not yet
+
 	// What the next job will do beside storing batches.
 	state   map[string][]byte         // small state to be set; a nil value deletes
 	urgent  bool                      // state must not wait for the next batch

@@ -34,6 +34,7 @@ type machine struct {
 	now        int64
 	content    uint64
 	draws      byte
+	pages      int // batches of a page
 
 	published map[point.BatchID][]byte  // I1: what a number named when it first left
 	given     map[laneKey]uint64        // seqs below were given, as far as Append told
@@ -52,7 +53,7 @@ type machine struct {
 }
 
 func newMachine(t *rapid.T) *machine {
-	m := &machine{t: t, crit: spooltest.New(), tele: spooltest.New(), now: int64(time.Hour),
+	m := &machine{t: t, pages: rapid.SampledFrom([]int{0, 1, 2, 3, 5}).Draw(t, "batches of a page"), crit: spooltest.New(), tele: spooltest.New(), now: int64(time.Hour),
 		published: map[point.BatchID][]byte{}, given: map[laneKey]uint64{}, acked: map[laneKey]*interval.Set{},
 		declared: map[laneKey]*interval.Set{}, openGap: map[laneKey]bool{}, durable: map[uint64]point.BatchID{},
 		cursorOf: map[uint64]uint64{}, clean: map[point.Epoch]bool{}, frozen: map[laneKey]uint64{}, carriers: map[uint64][]point.Gap{}}
@@ -63,7 +64,7 @@ func newMachine(t *rapid.T) *machine {
 func (m *machine) open() {
 	m.draws++
 	sp, err := spool.Open(spool.Options{Critical: m.crit, Telemetry: m.tele, Window: 700, SpillAfter: 100, Limit: 900, CriticalLimit: 1 << 20,
-		Retry: 10, Draw: func() point.Epoch { return point.Epoch{m.draws} }})
+		Retry: 10, PageBatches: m.pages, Draw: func() point.Epoch { return point.Epoch{m.draws} }})
 	if err != nil {
 		m.t.Fatalf("opening: %v", err)
 	}
@@ -217,6 +218,9 @@ func (m *machine) take() {
 	if err := tk.Load(); err != nil {
 		m.t.Fatalf("loading: %v", err)
 	}
+	if rapid.Bool().Draw(m.t, "told what was loaded") {
+		m.sp.Loaded(&tk)
+	}
 	h, err := wire.Verify(tk.Frame, wire.Limits{})
 	if err != nil || h.ID() != tk.ID {
 		m.t.Fatalf("batch %v is sealed as %v: %v", tk.ID, h.ID(), err)
@@ -346,6 +350,9 @@ func (m *machine) closeClean() {
 // check is I1, I3, I8 and the basis of I10: every number ever given is held, acknowledged, or declared, or
 // lies in an epoch whose open gap is declared or waits to be.
 func (m *machine) check() {
+	if err := m.sp.Audit(); err != nil {
+		m.t.Fatal(err)
+	}
 	held := map[laneKey]*interval.Set{}
 	for _, e := range m.sp.Inventory().Epochs {
 		for _, l := range e.Lanes {

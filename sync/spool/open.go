@@ -26,6 +26,8 @@ type Recovery struct {
 	Epochs      int         // not settled, this one not counted
 	Batches     [2]Count    // telemetry, critical
 	Corrupt     uint64      // stored batches that could not be read
+	Pages       int         // pages whose batches were known without reading them
+	Scanned     uint64      // records that were read
 	Faults      int         // small state that could not be read: epochs, gaps, tables, cursors
 }
 
@@ -47,7 +49,7 @@ func Open(o Options) (*Spool, error) {
 	for _, l := range s.lanes {
 		if l.store != nil {
 			s.recovery.Faults += s.loadTables(l)
-			s.scan(l, found)
+			s.discover(l, found)
 			s.recovery.Batches[laneAt(l.lane)] = l.stored
 		}
 	}
@@ -86,14 +88,36 @@ func (s *Spool) loadCursors() (faults int) {
 	return faults
 }
 
-// scan takes in every batch that a store still holds, and notes of which epochs there was any.
-func (s *Spool) scan(l *lane, found map[point.Epoch]bool) {
-	first, _ := l.store.Bounds()
-	for rec, err := range l.store.Scan(first) {
+// discover takes in every batch that a store still holds: those of pages as they are, the others by reading them. It notes of which epochs
+// there was any.
+func (s *Spool) discover(l *lane, found map[point.Epoch]bool) {
+	first, next := l.store.Bounds()
+	unreleased := interval.FromIntervals(l.store.Unreleased(first, next)...)
+	known, faults := s.loadPages(l, &unreleased, func(ep *epoch) { found[ep.id] = true })
+	s.recovery.Faults += faults
+	s.recovery.Pages += l.pages
+	indexed := l.pages
+	for iv := range known.All() {
+		unreleased.Remove(iv)
+	}
+	for iv := range unreleased.All() {
+		s.scan(l, iv, found)
+	}
+	s.fold(l)
+	l.urgent = l.pages > indexed // the next opening need not read them
+}
+
+// scan reads the records of iv.
+func (s *Spool) scan(l *lane, iv interval.Interval, found map[point.Epoch]bool) {
+	for rec, err := range l.store.Scan(iv.From) {
+		if rec.Offset >= iv.To {
+			return
+		}
 		if err != nil {
-			s.scanFault(l, err)
+			s.scanFault(l, iv, err)
 			continue
 		}
+		s.recovery.Scanned++
 		h, err := wire.Verify(rec.Bytes, s.opt.Limits)
 		if err != nil || h.Lane != l.lane {
 			s.corrupt(l, rec)
@@ -102,31 +126,32 @@ func (s *Spool) scan(l *lane, found map[point.Epoch]bool) {
 		ep := s.adopt(h.Epoch)
 		hold := &ep.hold[laneAt(l.lane)]
 		found[ep.id] = true
-		if ep.settled || hold.get(h.Seq) != nil {
+		if ep.settled || hold.held.Has(h.Seq) || h.Seq+1 == 0 {
 			// Released before, or stored twice: a failed write that had arrived was tried again.
 			l.release.AddOne(rec.Offset)
 			continue
 		}
 		e := hold.put(h.Seq, entry{offset: rec.Offset, first: h.First, last: h.Last, size: uint32(len(rec.Bytes)),
-			count: h.Count, table: s.name(h.Table), state: waiting, stored: true, offered: true})
+			count: h.Count, table: s.name(h.Table), state: waiting, stored: true})
 		e.table.refs++
 		l.stored.add(e)
-		hold.held.AddOne(h.Seq)
-		hold.backlog.AddOne(h.Seq)
-		hold.next = max(hold.next, h.Seq+1)
+		hold.take(one(h.Seq))
+		s.place(l, ep, h.Seq, e)
 	}
 }
 
-func (s *Spool) scanFault(l *lane, err error) {
+// scanFault notes records of iv that cannot be read.
+func (s *Spool) scanFault(l *lane, iv interval.Interval, err error) {
 	var c *segment.CorruptError
-	if !errors.As(err, &c) || c.To < c.From {
+	if !errors.As(err, &c) || min(c.To, iv.To) < c.From {
 		s.recovery.Corrupt++
 		s.stats.Corrupt++
 		return
 	}
-	s.recovery.Corrupt += c.To - c.From
-	s.stats.Corrupt += c.To - c.From
-	l.release.Add(interval.Interval{From: c.From, To: c.To})
+	bad := interval.Interval{From: c.From, To: min(c.To, iv.To)}
+	s.recovery.Corrupt += bad.Len()
+	s.stats.Corrupt += bad.Len()
+	l.release.Add(bad)
 }
 
 // corrupt declares a record that is no batch any more, as far as its header still says which one it was.
@@ -195,7 +220,8 @@ func (s *Spool) openGaps(ep *epoch) {
 		if l == point.Critical {
 			g.From = hold.next
 			if iv, ok := hold.held.Last(); ok {
-				g.First = max(g.First, hold.get(iv.To-1).last)
+				_, last := hold.span(one(iv.To - 1))
+				g.First = max(g.First, last)
 			}
 		}
 		s.gaps.add(g)
@@ -213,6 +239,12 @@ func (s *Spool) CloseClean(now int64) error {
 	tele, crit := s.lane(point.Telemetry), s.lane(point.Critical)
 	tele.retryAt, crit.retryAt = 0, 0
 	teleErr := s.drain(now, tele)
+	for _, l := range []*lane{tele, crit} {
+		had := l.pages
+		s.fold(l)
+		l.urgent = l.urgent || l.pages > had // the next opening need not read them
+	}
+	teleErr = errors.Join(teleErr, s.drain(now, tele))
 	why := point.GapDropped
 	if teleErr != nil && !isFull(teleErr) {
 		why = point.GapDiskFailed

@@ -27,8 +27,12 @@ type Options struct {
 	Window        int64         // bytes of frames held in RAM a lane; 16 MiB. Beyond: spill, then drop (telemetry) or ErrBacklogged (critical)
 	SpillAfter    time.Duration // an unacknowledged telemetry batch is stored at this age; 500 ms
 	Limit         int64         // bytes of stored telemetry; 8 GiB. Beyond: the oldest batches drop with a gap
+	MaxAge        time.Duration // telemetry that is older drops with a gap; 0 for no limit. See dropAged for what counts across boots
 	CriticalLimit int64         // bytes of stored critical batches; 2 GiB. Beyond: ErrBacklogged
 	Retry         time.Duration // how long a store that failed is left alone; 1 s
+
+	PageBytes   int64 // stored batches of so many bytes are known as one page; Limit / 2048, at least 1 MiB
+	PageBatches int   // or so many batches; 4096
 
 	Limits wire.Limits        // of frames read back; raised to wire.DefaultLimits, so that what a larger setting stored is not lost
 	Map    clock.Map          // the time map at opening; names the epoch's boot
@@ -47,6 +51,10 @@ func (o Options) withDefaults() (Options, error) {
 	def(&o.Window, 16<<20)
 	def(&o.Limit, 8<<30)
 	def(&o.CriticalLimit, 2<<30)
+	def(&o.PageBytes, max(o.Limit/2048, 1<<20))
+	if o.PageBatches <= 0 {
+		o.PageBatches = 4096
+	}
 	lim := wire.DefaultLimits()
 	o.Limits.MaxFrameBytes = max(o.Limits.MaxFrameBytes, lim.MaxFrameBytes)
 	o.Limits.MaxRawBytes = max(o.Limits.MaxRawBytes, lim.MaxRawBytes)

@@ -28,6 +28,7 @@ type Spool struct {
 
 	stats    Stats
 	recovery Recovery
+	short    bool
 	closing  bool
 	closed   bool
 }
@@ -113,10 +114,13 @@ func (s *Spool) remove(ep *epoch, l *lane, seq uint64, e *entry) {
 	if e.state == refused {
 		l.refused.sub(e)
 	}
-	if e.carriesGaps && ep.open && s.gaps.carrier == seq {
+	if l.lane == point.Critical && ep.open && s.gaps.carrier == seq {
 		s.gaps.carried = false
 	}
 	e.table.refs--
+	if hold.offered.Remove(one(seq)); e.stored {
+		s.leave(l, hold, seq)
+	}
 	hold.delete(seq)
 }
 

@@ -33,17 +33,19 @@ type Taken struct {
 	ID      point.BatchID
 	Channel wire.Channel // what to publish it on
 	Table   point.TableHash
-	Size    int
+	Size    int    // of the frame; an average's before Load of one that must be read
 	Backlog bool   // it was not a live one
 	Frame   []byte // sealed; nil when it must be read from the store first, see Load
 
-	store  Store
-	offset uint64
-	limits wire.Limits
+	store       Store
+	offset      uint64
+	limits      wire.Limits
+	count       uint32
+	first, last int64
 }
 
 // Load reads the frame from the store if it is not at hand. It blocks on the disk and touches nothing of the
-// spool. After an error that is Unreadable the batch goes to Lost, after another to Fail.
+// spool. Afterwards the batch goes to Loaded; after an error that is Unreadable to Lost, after another to Fail.
 func (t *Taken) Load() error {
 	if t.Frame != nil {
 		return nil
@@ -59,7 +61,7 @@ func (t *Taken) Load() error {
 	if h.ID() != t.ID {
 		return fmt.Errorf("reading batch %s from the store: %w %s", t.ID, errOther, h.ID())
 	}
-	t.Frame = frame
+	t.Frame, t.Size, t.count, t.first, t.last = frame, len(frame), h.Count, h.First, h.Last
 	return nil
 }
 
@@ -162,13 +164,14 @@ func (s *Spool) age(now int64) {
 	}
 }
 
-// toBacklog queues a batch that is nobody's as backlog, and keeps no frame of it that the store has.
+// toBacklog queues a batch that is nobody's as backlog, and keeps no frame of it that the store has. Its entry may be gone afterwards.
 func (s *Spool) toBacklog(hold *holding, seq uint64, e *entry) {
 	hold.live.Remove(one(seq))
 	hold.backlog.AddOne(seq)
 	e.state = waiting
 	if e.stored {
 		e.frame = nil
+		s.cool(hold, seq, e)
 	}
 }
 
@@ -193,12 +196,13 @@ func (s *Spool) newestBacklog() (*epoch, uint64, bool) {
 func (s *Spool) handOut(ep *epoch, seq uint64, class right) Taken {
 	l := s.lane(class.lane())
 	hold := &ep.hold[laneAt(l.lane)]
-	e := hold.get(seq)
+	e := s.touch(hold, seq)
 	s.unqueue(hold, seq)
 	id := point.BatchID{Epoch: ep.id, Lane: l.lane, Seq: seq}
 	t := Taken{ID: id, Channel: class.channel(), Table: e.table.hash, Size: int(e.size), Backlog: class >= backlogCritical,
 		Frame: e.frame, store: l.store, offset: e.offset, limits: s.opt.Limits}
-	e.state, e.offered = taken, true
+	e.state = taken
+	hold.offered.AddOne(seq)
 	if e.stored {
 		e.frame = nil // the taker has it
 	}
@@ -248,6 +252,9 @@ func (s *Spool) Lost(id point.BatchID) {
 		return
 	}
 	s.stats.Corrupt++
+	if e.vague {
+		e.count = 0 // unknown
+	}
 	s.drop(ep, l, id.Seq, e, point.GapCorrupt)
 }
 
