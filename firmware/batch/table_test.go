@@ -67,7 +67,9 @@ func TestEveryBatchIsOfOneTable(t *testing.T) {
 		b.Add(point.Telemetry, seats(2, 10), nil)
 		b.Add(point.Telemetry, &filter.Report{Samples: []point.Sample{{Index: 1, Time: 12}}, Texts: []string{"old"}}, nil)
 		b.Add(point.Critical, gate(3, "c"), nil)
-		s.set(func() { s.gaps = []point.Gap{{PointKnown: true, Index: 3, Lane: point.Critical, Count: 1, Reason: point.GapDropped}} })
+		s.set(func() {
+			s.gaps = []point.Gap{{PointKnown: true, Index: 3, Lane: point.Critical, Count: 1, Reason: point.GapDropped}}
+		})
 		b.UseTable(other, hash)
 		b.Add(point.Telemetry, &filter.Report{Samples: []point.Sample{{Index: 0, Time: 20, Bits: point.FloatBits(1)}, {Index: 1, Time: 21}}}, nil)
 		b.Add(point.Telemetry, &filter.Report{Samples: []point.Sample{{Index: 2, Time: 22}}, Texts: []string{"new"}}, nil)

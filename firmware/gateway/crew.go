@@ -46,6 +46,13 @@ func (g *Gateway) enlist(d *config.Device, table []point.Point) (*member, error)
 	return &member{named: d.Own, points: table, device: d, source: source, worker: w, done: make(chan struct{})}, nil
 }
 
+// described returns the device as the configuration in force has it.
+func (m *member) described() *config.Device {
+	m.place.RLock()
+	defer m.place.RUnlock()
+	return m.device
+}
+
 // table returns the table that the member's points stand in now.
 func (m *member) table() []point.Point {
 	m.place.RLock()
@@ -74,7 +81,7 @@ func (c *crew) list() []*member {
 // find returns a device's member, or nil.
 func (c *crew) find(device point.ID) *member {
 	for _, m := range c.list() {
-		if m.device.ID == device {
+		if m.described().ID == device {
 			return m
 		}
 	}

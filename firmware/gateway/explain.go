@@ -106,7 +106,7 @@ func (g *Gateway) Plan(device string) (diag.Plan, error) {
 	if m == nil {
 		return diag.Plan{}, fmt.Errorf("device %q: %w; the devices are %s", device, diag.ErrNotFound, strings.Join(g.deviceNames(), ", "))
 	}
-	p := diag.Plan{Device: device, Driver: m.device.Driver, Scans: classes(m, m.worker.Status())}
+	p := diag.Plan{Device: device, Driver: m.described().Driver, Scans: classes(m.described(), m.worker.Status())}
 	if text, ok := explain(m.source, "Plan"); ok {
 		p.Lines = lines(text)
 	}
@@ -120,7 +120,7 @@ func lines(text string) []string { return strings.Split(strings.TrimRight(text, 
 
 func (g *Gateway) deviceNames() (names []string) {
 	for _, m := range g.crew.list() {
-		names = append(names, string(m.device.ID))
+		names = append(names, string(m.described().ID))
 	}
 	slices.Sort(names)
 	return names

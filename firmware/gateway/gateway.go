@@ -184,10 +184,11 @@ func (g *Gateway) dial(ctx context.Context, o mqtt.Options) (uplink.Session, err
 	if err != nil {
 		return nil, err
 	}
-	if id.Role != identity.Gateway || id.Venue != g.c.Venue || id.Name != g.c.Gateway {
-		return nil, fmt.Errorf("the identity is %s, but the configuration is that of gateway %s of venue %s", id, g.c.Gateway, g.c.Venue)
+	c, _ := g.configured()
+	if id.Role != identity.Gateway || id.Venue != c.Venue || id.Name != c.Gateway {
+		return nil, fmt.Errorf("the identity is %s, but the configuration is that of gateway %s of venue %s", id, c.Gateway, c.Venue)
 	}
-	o.URL, o.ClientID = g.c.Uplink.Broker, id.ClientID()
+	o.URL, o.ClientID = c.Uplink.Broker, id.ClientID()
 	o.TLS = g.identity.ClientTLS(identity.Aggregator, identity.Broker)
 	return mqtt.Dial(ctx, o)
 }

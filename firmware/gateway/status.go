@@ -38,7 +38,7 @@ func (g *Gateway) wireStatus() wire.Status {
 	}
 	for _, m := range g.crew.list() {
 		s := m.worker.Status()
-		st.Devices = append(st.Devices, wire.DeviceStat{Device: m.device.ID, State: s.State.String(), Cause: s.Cause, Points: len(m.device.Own)})
+		st.Devices = append(st.Devices, wire.DeviceStat{Device: m.described().ID, State: s.State.String(), Cause: s.Cause, Points: len(m.described().Own)})
 	}
 	return st
 }
@@ -54,7 +54,7 @@ func (g *Gateway) configured() (*config.Config, string) {
 func (g *Gateway) Status() diag.Status {
 	m := g.clock.Map()
 	c, table := g.configured()
-	st := diag.Status{Venue: string(g.c.Venue), Gateway: string(g.c.Gateway), Version: g.d.Version, Platform: platform(), Epoch: g.keeper.Epoch().String(),
+	st := diag.Status{Venue: string(c.Venue), Gateway: string(c.Gateway), Version: g.d.Version, Platform: platform(), Epoch: g.keeper.Epoch().String(),
 		Since: g.since.UTC(), Points: len(c.Table), Table: table, Clock: diag.Clock{Source: m.Source.String(), Uncertainty: m.Uncertainty}, RSSBytes: residentBytes()}
 	st.Identity, st.Link = g.identityStatus(), g.linkStatus()
 	st.Spool = g.spoolStatus()
@@ -68,9 +68,9 @@ func (g *Gateway) Status() diag.Status {
 }
 
 func (g *Gateway) deviceStatus(m *member) diag.Device {
-	s := m.worker.Status()
-	d := diag.Device{Device: string(m.device.ID), Driver: m.device.Driver, State: s.State.String(), Cause: s.Cause, Points: len(m.device.Own), Values: s.Values,
-		Passed: s.Passed, Failures: s.Failures, Panics: s.Panics, Overruns: s.Overruns(), Since: g.wall(s.Since), Classes: classes(m, s)}
+	s, described := m.worker.Status(), m.described()
+	d := diag.Device{Device: string(described.ID), Driver: described.Driver, State: s.State.String(), Cause: s.Cause, Points: len(described.Own), Values: s.Values,
+		Passed: s.Passed, Failures: s.Failures, Panics: s.Panics, Overruns: s.Overruns(), Since: g.wall(s.Since), Classes: classes(described, s)}
 	if s.LastAnswer != 0 {
 		d.LastAnswer = g.wall(s.LastAnswer)
 	}
@@ -85,9 +85,9 @@ func (g *Gateway) wall(mono int64) time.Time {
 	return time.Now().Add(-time.Duration(g.clock.Mono() - mono)).UTC()
 }
 
-func classes(m *member, s scan.Status) (out []diag.Class) {
+func classes(d *config.Device, s scan.Status) (out []diag.Class) {
 	for i, c := range s.Classes {
-		one := diag.Class{Name: c.Name, Period: m.device.Classes[i].Period, Scans: c.Scans, Overruns: c.Overruns, Latency: c.Latency, MaxLatency: c.MaxLatency}
+		one := diag.Class{Name: c.Name, Period: d.Classes[i].Period, Scans: c.Scans, Overruns: c.Overruns, Latency: c.Latency, MaxLatency: c.MaxLatency}
 		if c.Scans > 0 {
 			one.Mean = c.LatencySum / time.Duration(c.Scans)
 		}
@@ -113,7 +113,8 @@ func (g *Gateway) identityStatus() diag.Identity {
 func (g *Gateway) linkStatus() diag.Link {
 	state, cause := g.uplink.State()
 	n := g.uplink.Stats()
-	l := diag.Link{Broker: g.c.Uplink.Broker, State: state.String(), Connects: n.Connects, Lost: n.Lost, Acks: n.Acks, Late: n.Late}
+	c, _ := g.configured()
+	l := diag.Link{Broker: c.Uplink.Broker, State: state.String(), Connects: n.Connects, Lost: n.Lost, Acks: n.Acks, Late: n.Late}
 	if cause != nil && state.String() != "up" {
 		l.Cause = cause.Error()
 	}

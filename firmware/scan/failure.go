@@ -52,8 +52,11 @@ func quality(err error, held bool) point.Quality {
 	return point.BadNotConnected
 }
 
-// cause returns err as a status carries it.
+// cause returns err as a status carries it; nothing for none.
 func cause(err error) string {
+	if err == nil {
+		return ""
+	}
 	s := err.Error()
 	if len(s) > maxCauseBytes {
 		s = s[:maxCauseBytes] + "…"

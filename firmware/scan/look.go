@@ -36,7 +36,9 @@ func (w *Worker) Look(into []filter.State, pick func(index uint32) bool) []filte
 }
 
 // Peek is Look for a tap: it is called while a tap sees a block, and before the filter does.
-func (w *Worker) Peek(pick func(index uint32) bool) []filter.State { return w.o.Filter.States(nil, pick) }
+func (w *Worker) Peek(pick func(index uint32) bool) []filter.State {
+	return w.o.Filter.States(nil, pick)
+}
 
 // Hold keeps the worker from handing anything to its batcher until release is called. Meanwhile its filter may be moved to another
 // table. A worker is not held for longer than that takes: its device waits.

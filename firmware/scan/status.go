@@ -37,6 +37,7 @@ func (s State) String() string {
 type Status struct {
 	State      State
 	Cause      string // of Down and Failed
+	Err        error  // what Cause is the text of; nil otherwise
 	Since      int64  // when State was entered
 	LastAnswer int64  // when something that was not bad came last; 0 for never
 	Values     uint64 // readings that the device gave
@@ -80,8 +81,10 @@ func (w *Worker) Status() Status {
 }
 
 // enter moves to a state and tells the observer, unless nothing changes.
-func (w *Worker) enter(state State, cause string) {
+func (w *Worker) enter(state State, err error) {
+	cause := cause(err)
 	w.mu.Lock()
+	w.status.Err = err
 	changed := w.status.State != state || w.status.Cause != cause
 	if changed {
 		if w.status.State != state {

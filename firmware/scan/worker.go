@@ -139,7 +139,7 @@ func (w *Worker) failed(err error, held bool, wait time.Duration) {
 	telemetry, critical := w.o.Filter.Fail(quality(err, held), now, w.mapAt(now))
 	w.deliver(telemetry, critical)
 	w.feed.Unlock()
-	w.enter(state, cause(err))
+	w.enter(state, err)
 }
 
 // take filters one block and passes on what is worth a report.
@@ -172,7 +172,7 @@ func (w *Worker) answered(b *drivers.Block) {
 	w.mu.Unlock()
 	if !up {
 		w.o.Log.Info("device up")
-		w.enter(Up, "")
+		w.enter(Up, nil)
 	}
 }
 
