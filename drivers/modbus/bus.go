@@ -15,6 +15,7 @@ const (
 	maxBusFrame    = 256
 	tcpGap         = time.Millisecond // of silence before a request that goes through a serial server
 	maxLatecomers  = 64
+	maxLate        = 2 * time.Second
 	babblePatience = 5 * time.Second // how long a line may go on talking before the connection is given up
 )
 
@@ -97,7 +98,7 @@ func (b *bus) read(due time.Duration) (bool, error) {
 			return true, nil
 		}
 		if err == nil {
-			return false, errors.New("the line hung up")
+			return false, errHungUp
 		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return false, closed(err)
@@ -119,7 +120,9 @@ func (b *bus) receive() (answer, error) {
 		}
 		some, err := b.read(b.asked.due)
 		if err != nil {
-			b.late.add(b.asked.expectation, b.timeout)
+			if !errors.Is(err, errHungUp) { // given up on this side: the answer may come all the same
+				b.late.add(b.asked.expectation, b.timeout)
+			}
 			return answer{}, err
 		}
 		if some {
@@ -231,12 +234,12 @@ type latecomer struct {
 	until time.Time
 }
 
-// add notes that a request was given up; its answer is waited for twice as long as it was, where it could be mistaken.
+// add notes that a request was given up; its answer is waited for twice as long as it was, where it could be mistaken, but no longer than maxLate.
 func (l *latecomers) add(e expectation, timeout time.Duration) {
 	if len(l.list) == maxLatecomers {
 		l.list = slices.Delete(l.list, 0, 1)
 	}
-	l.list = append(l.list, latecomer{e, time.Now().Add(2 * timeout)})
+	l.list = append(l.list, latecomer{e, time.Now().Add(min(2*timeout, maxLate))})
 }
 
 // until returns until when an answer may come that looks like one that e expects; the zero time when none may.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	goburrow "github.com/goburrow/modbus"
@@ -79,13 +80,14 @@ func (l *line) reply(a answer, err error) ([]byte, error) {
 
 // closed returns what the end of a port is called.
 func closed(err error) error {
-	if errors.Is(err, io.EOF) {
-		return errors.New("the device closed the connection")
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ECONNRESET) {
+		return errHungUp
 	}
 	return err
 }
 
 var (
+	errHungUp    = errors.New("the device closed the connection")
 	errMalformed = errors.New("the answer is not one to this request")
 	errNotSent   = errors.New("only reads of the four tables and writes of holding registers are sent")
 )
