@@ -545,6 +545,32 @@ func TestGapsTravelWithTheNextCriticalBatch(t *testing.T) {
 	})
 }
 
+// What the filters leave out is said by each batch that it concerns, and its end once.
+func TestReducedIsDeclaredWithEachBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink()
+		b, stop := start(t, options(t, s))
+		send := func() { b.Add(point.Telemetry, seats(3, 1), nil); time.Sleep(time.Second) }
+		send()
+		on, off := point.Reduced{Since: 5, DeadbandFactor: 4, MinInterval: time.Second}, point.Reduced{Since: 9, DeadbandFactor: 1}
+		b.Note(on)
+		send()
+		send()
+		b.Note(off)
+		send()
+		send()
+		stop()
+		var got []point.Reduced
+		batches := s.lane(t, point.Telemetry)
+		for _, m := range batches {
+			got = append(got, m.Reduced...)
+		}
+		if want := []point.Reduced{on, on, off}; !slices.Equal(got, want) || len(batches) != 5 || len(batches[0].Reduced)+len(batches[4].Reduced) != 0 {
+			t.Fatalf("%d batches declare %+v, want %+v", len(batches), got, want)
+		}
+	})
+}
+
 func TestNewRefuses(t *testing.T) {
 	if _, err := New(Options{}); err == nil {
 		t.Fatal("a batcher without a sink")

@@ -117,7 +117,8 @@ func (b *Batcher) UseTable(points []point.Point, hash point.TableHash) {
 	}
 }
 
-// Note puts a note of what the filter leaves out into the next telemetry batch.
+// Note puts a note of what the filters leave out into the next telemetry batch, and while something is left out into each one after it,
+// so that the loss of a batch does not hide it.
 func (b *Batcher) Note(r point.Reduced) { b.lane(point.Telemetry).note(r) }
 
 func (b *Batcher) lane(l point.Lane) *lane { return b.lanes[l-point.Telemetry] }

@@ -30,6 +30,13 @@ func (b *bundle) empty() bool {
 	return len(b.Samples) == 0 && len(b.Gaps) == 0 && len(b.cursors) == 0 && len(b.Reduced) == 0 && len(b.durable) == 0
 }
 
+// declare notes what the filters leave out, if it is something and b has samples of theirs and no newer note.
+func (b *bundle) declare(r point.Reduced) {
+	if len(b.Samples) > 0 && len(b.Reduced) == 0 && (r.DeadbandFactor > 1 || r.MinInterval > 0) {
+		b.Reduced = append(b.Reduced, r)
+	}
+}
+
 // add copies r in. Positions and texts are counted on.
 func (b *bundle) add(table []point.Point, r *filter.Report, durable func()) {
 	base, texts := len(b.Samples), len(b.Texts)
@@ -85,7 +92,7 @@ func (b *bundle) reset() {
 	b.cursors, b.durable, b.points = nil, nil, nil
 }
 
-// cut fills into with the samples from ≤ i < to of b and all that belongs to them. Gaps and notes go with the first part.
+// cut fills into with the samples from ≤ i < to of b and all that belongs to them. Gaps go with the first part, notes with each.
 func (b *bundle) cut(from, to int, into *wire.Batch) {
 	into.Reset()
 	into.Venue, into.Gateway, into.Trace, into.Map, into.Table = b.Venue, b.Gateway, b.Trace, b.Map, b.Table
@@ -114,8 +121,8 @@ func (b *bundle) cut(from, to int, into *wire.Batch) {
 			into.Runs = append(into.Runs, r)
 		}
 	}
+	into.Reduced = append(into.Reduced, b.Reduced...)
 	if from == 0 {
 		into.Gaps = append(into.Gaps, b.Gaps...)
-		into.Reduced = append(into.Reduced, b.Reduced...)
 	}
 }

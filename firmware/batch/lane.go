@@ -26,7 +26,8 @@ type lane struct {
 	sealed  []*bundle // closed by a change of the table, oldest first
 	points  []point.Point
 	hash    point.TableHash
-	target  int // samples at which the batch closes
+	reduced point.Reduced // in force
+	target  int           // samples at which the batch closes
 	stopped bool
 	filled  chan struct{} // a token: something is in the open batch that was not before, or it is full
 
@@ -61,6 +62,7 @@ func (l *lane) note(r point.Reduced) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open.Reduced = append(l.open.Reduced, r)
+	l.reduced = r
 	l.tell()
 }
 
@@ -87,15 +89,16 @@ func (l *lane) use(points []point.Point, hash point.TableHash) {
 }
 
 // take returns the oldest batch that is to be closed, with its table.
-func (l *lane) take() *bundle {
+func (l *lane) take() (b *bundle) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer func() { b.declare(l.reduced) }()
 	if len(l.sealed) > 0 {
-		b := l.sealed[0]
+		b = l.sealed[0]
 		l.sealed = append(l.sealed[:0:0], l.sealed[1:]...)
 		return b
 	}
-	b := l.open
+	b = l.open
 	l.open, l.spare = l.spare, nil
 	b.points, b.Table = l.points, l.hash
 	l.roomy.Broadcast()

@@ -227,7 +227,18 @@ func (k *Keeper) Oldest() (time.Time, bool) {
 // Undeclared returns how many gaps no durable batch carries yet.
 func (k *Keeper) Undeclared() int { k.mu.Lock(); defer k.mu.Unlock(); return len(k.sp.Undeclared()) }
 
-// StoreErr returns why the last disk work of a lane failed, or nil when it went well: health is red meanwhile.
+// Short reports whether the space for telemetry is running out; see spool.Short.
+func (k *Keeper) Short() bool { k.mu.Lock(); defer k.mu.Unlock(); return k.sp.Short() }
+
+// Trouble returns why a lane does not do what it promises, or nil: its store fails, or the critical lane can take on no more. Health is red
+// meanwhile.
+func (k *Keeper) Trouble(l point.Lane) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.sp.Trouble(l)
+}
+
+// StoreErr returns why the last disk work of a lane failed, or nil when it went well.
 func (k *Keeper) StoreErr(l point.Lane) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

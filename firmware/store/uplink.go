@@ -18,7 +18,13 @@ func (k *Keeper) Take(g spool.Grant) (spool.Taken, bool) {
 		if !ok {
 			return t, false
 		}
+		read := t.Frame == nil
 		err := t.Load()
+		if err == nil && read {
+			k.mu.Lock()
+			k.sp.Loaded(&t)
+			k.mu.Unlock()
+		}
 		if err == nil {
 			return t, true
 		}

@@ -528,6 +528,7 @@ func TestATableThatNobodyNeedsIsCleared(t *testing.T) {
 		time.Sleep(time.Second)
 		r.settled(ids)
 		r.k.UseTable(point.TableHash{2}, [][]byte{[]byte("new")})
+		r.k.UseTable(point.TableHash{3}, [][]byte{[]byte("newer")}) // the one before the present one stays
 		c.newest().deliver(wire.AckCh, wire.EncodeAck(wire.Ack{Tables: []point.TableHash{spooltest.TableHash()}}))
 		time.Sleep(time.Second)
 		cleared := 0

@@ -1,6 +1,10 @@
 package spool
 
-import "github.com/courtside-edge/courtside/sync/point"
+import (
+	"fmt"
+
+	"github.com/courtside-edge/courtside/sync/point"
+)
 
 // Count is a number of batches and the bytes of their frames.
 type Count struct {
@@ -99,6 +103,14 @@ func (s *Spool) Oldest() (unixNano int64, held bool) {
 		}
 	}
 	return unixNano, held
+}
+
+// Trouble returns why a lane does not do what it promises, or nil: the last disk work failed, or the last critical batch was refused.
+func (s *Spool) Trouble(l point.Lane) error {
+	if err := s.lane(l).err; err != nil || l != point.Critical || !s.refusing {
+		return err
+	}
+	return fmt.Errorf("%w: %d bytes are stored of at most %d", ErrBacklogged, s.lane(l).stored.Bytes, s.opt.CriticalLimit)
 }
 
 // StoreErr returns why the last disk work of a lane failed, or nil when it went well.

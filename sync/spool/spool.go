@@ -28,7 +28,8 @@ type Spool struct {
 
 	stats    Stats
 	recovery Recovery
-	short    bool
+	short    bool // what Short said last
+	refusing bool // the last critical batch was not taken
 	closing  bool
 	closed   bool
 }
@@ -72,6 +73,7 @@ func (s *Spool) Append(now int64, frame []byte, cursors []point.Cursor, carriesG
 	size := int64(len(frame))
 	if h.Lane == point.Critical && (l.ram.Bytes+size > s.opt.Window && l.ram.Batches > 0 || l.stored.Bytes+size > s.opt.CriticalLimit) {
 		s.stats.Backlogged++
+		s.refusing = true
 		return point.BatchID{}, ErrBacklogged
 	}
 	hold := &s.open.hold[laneAt(h.Lane)]
@@ -86,6 +88,7 @@ func (s *Spool) Append(now int64, frame []byte, cursors []point.Cursor, carriesG
 	l.ram.add(e)
 	id := point.BatchID{Epoch: s.open.id, Lane: h.Lane, Seq: seq}
 	if h.Lane == point.Critical {
+		s.refusing = false
 		if len(cursors) > 0 {
 			l.cursors[seq] = cursors
 		}
