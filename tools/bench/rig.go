@@ -26,6 +26,7 @@ type rig struct {
 	api, broker string // host:port
 	files       loadgen.Files
 	client      http.Client
+	gateway     *diag.Client
 	programs    []*program
 }
 
@@ -36,6 +37,8 @@ func (b *bench) newRig(name string) (*rig, error) {
 		return nil, err
 	}
 	r := &rig{b: b, name: name, dir: dir, client: http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}}
+	// One client for all questions: each has a connection of its own, which would be the gateway's memory.
+	r.gateway = diag.NewClient(filepath.Join(dir, "data", "gateway", diag.SocketName))
 	for _, into := range []*string{&r.api, &r.broker} {
 		if *into, err = freeAddress(); err != nil {
 			return nil, err
@@ -154,9 +157,7 @@ func (l *load) figures() loadgen.Figures {
 }
 
 // gatewayStatus asks the gateway over its socket.
-func (r *rig) gatewayStatus(ctx context.Context) (diag.Status, error) {
-	return diag.NewClient(filepath.Join(r.dir, "data", "gateway", diag.SocketName)).Status(ctx)
-}
+func (r *rig) gatewayStatus(ctx context.Context) (diag.Status, error) { return r.gateway.Status(ctx) }
 
 // get reads one answer of the API; into nil only wants a good status.
 func (r *rig) get(ctx context.Context, path string, into any) error {
