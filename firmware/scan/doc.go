@@ -14,5 +14,7 @@
 //	a subscription just ends        a failure: a device that reports by itself never is done          State Down
 //	Acknowledge fails               the connection failed; the cursor is told to the next one         Cause
 //	a connection flaps              the wait shrinks back only after it held for settled              Failures
+//	space for telemetry is short  Reduce: wider deadbands and longer intervals from the next block on     batches declare it
+//	critical batches have no room Add waits, and with it this device, telemetry included; others go on    Stats.Waits of the batcher
 //	the context ends                Poll or Subscribe is ended by Close; Run returns when all is over –
 package scan

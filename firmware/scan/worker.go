@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/courtside-edge/courtside/drivers"
@@ -43,7 +44,10 @@ type Worker struct {
 	timeMap clock.Map
 	mapped  bool
 	taps    []*tap
-	acking  bool // the present connection wants to know what is durable
+	acking  bool       // the present connection wants to know what is durable
+	reduced *reduction // what the filter was told last
+
+	reduction atomic.Pointer[reduction] // what it is to be told; nil for nothing yet
 
 	mu     sync.Mutex
 	status Status
@@ -146,6 +150,7 @@ func (w *Worker) failed(err error, held bool, wait time.Duration) {
 func (w *Worker) take(b *drivers.Block) {
 	w.feed.Lock()
 	defer w.feed.Unlock()
+	w.economise()
 	for _, t := range w.taps {
 		t.see(b)
 	}
@@ -180,6 +185,7 @@ func (w *Worker) answered(b *drivers.Block) {
 func (w *Worker) silence() {
 	w.feed.Lock()
 	defer w.feed.Unlock()
+	w.economise()
 	now := w.o.Clock.Mono()
 	telemetry, critical := w.o.Filter.Silence(now, w.mapAt(now))
 	w.deliver(telemetry, critical)
