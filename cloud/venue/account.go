@@ -14,17 +14,24 @@ import (
 // wholeInventory is how many epochs a gateway tells of at a time: an inventory with fewer names every epoch that holds anything.
 const wholeInventory = 64
 
-func (v *Venue) applyInventory(g *gateway, r log.Record) {
+func (v *Venue) applyInventory(g *gateway, r log.Record) []Effect {
 	inv, err := wire.DecodeInventory(r.Payload)
 	if err != nil {
 		v.setAside(g, r, wire.Reason(err), err.Error())
-		return
+		return nil
 	}
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	if g.outdated(&inv) {
-		return
+	if !g.outdated(&inv) {
+		v.takeInventory(g, inv, r)
 	}
+	dated := g.overdue(&inv)
+	g.recount(v.limit())
+	v.mu.Unlock()
+	return v.resume(g, dated)
+}
+
+// takeInventory makes inv the newest. The caller holds the lock.
+func (v *Venue) takeInventory(g *gateway, inv wire.Inventory, r log.Record) {
 	g.inventory, g.invAt = inv, r.Received
 	refused, unheard := g.account(&inv, r.Received)
 	if refused > 0 {
@@ -102,7 +109,8 @@ func (g *gateway) account(inv *wire.Inventory, received time.Time) (refused int,
 
 // account takes over what an inventory says of the epoch.
 func (e *epoch) account(ei *wire.EpochInventory, received time.Time) {
-	e.open, e.seen, e.clock, e.predecessor = ei.Open, true, ei.Map, ei.Predecessor
+	e.open, e.seen, e.predecessor = ei.Open, true, ei.Predecessor
+	e.dates(ei.Map)
 	unclean := !ei.Open && !ei.Clean
 	for i := range ei.Lanes {
 		li := &ei.Lanes[i]
@@ -117,8 +125,8 @@ func (e *epoch) account(ei *wire.EpochInventory, received time.Time) {
 		for _, p := range li.Pending {
 			gone.Remove(interval.Interval{From: p.From, To: p.To})
 			s := pendingSpan{from: p.From, to: p.To}
-			if p.Last != 0 {
-				s.first, s.last = ei.Map.Wall(p.First), ei.Map.Wall(p.Last)
+			if p.Last != 0 && e.clock.Source.Dated() {
+				s.first, s.last = e.clock.Wall(p.First), e.clock.Wall(p.Last)
 			}
 			spans = append(spans, s)
 		}

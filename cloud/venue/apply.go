@@ -34,7 +34,7 @@ func (v *Venue) applyRecord(g *gateway, r log.Record) []Effect {
 	case log.Table:
 		return v.applyTable(g, r)
 	case log.Inventory:
-		v.applyInventory(g, r)
+		return v.applyInventory(g, r)
 	case log.Status:
 		v.applyStatus(g, r)
 	default:
@@ -79,7 +79,9 @@ func (v *Venue) applyBatch(g *gateway, r log.Record, again bool) []Effect {
 		v.setBatchAside(g, e, r, h.ID(), print, "foreign-batch", fmt.Sprintf("the batch names %s/%s", v.batch.Venue, v.batch.Gateway))
 		return nil
 	}
-	v.fold(g, e, t, h, r, print)
+	if v.date(g, e, h, r, print) {
+		v.fold(g, e, t, h, r, print)
+	}
 	return nil
 }
 
@@ -162,7 +164,9 @@ func (v *Venue) fold(g *gateway, e *epoch, t *table, h wire.Header, r log.Record
 	g.prints.Put(h.ID(), print)
 	g.remembers(b.Map)
 	e.applied = r.Received
-	g.applied, g.newest, g.clock = r.Received, max(g.newest, newest), b.Map.Source.String()
+	if g.applied = r.Received; newest >= g.newest {
+		g.newest, g.clock = newest, b.Map.Source.String()
+	}
 	v.count.Batches++
 	v.count.Samples += uint64(len(b.Samples))
 	v.touch()
@@ -204,6 +208,7 @@ func (v *Venue) foldSamples(e *epoch, t *table, h wire.Header, keys map[uint32][
 		st.wall, st.index = b.Map.Wall(s.Time), uint32(i)
 		newest = max(newest, st.wall)
 		f := folded{stamp: st, sample: *s, point: &t.points[s.Index], series: t.series[s.Index]}
+		f.sample.Quality = quality(s.Quality, b.Map)
 		if f.point.Type == point.Text {
 			f.text = b.Texts[s.Bits]
 		}

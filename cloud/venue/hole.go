@@ -7,7 +7,6 @@ import (
 	"sort"
 	"time"
 
-	"github.com/courtside-edge/courtside/sync/clock"
 	"github.com/courtside-edge/courtside/sync/interval"
 	"github.com/courtside-edge/courtside/sync/point"
 )
@@ -135,7 +134,7 @@ func (g *gateway) dateHole(e *epoch, l int, h *hole) {
 		return
 	}
 	h.first, h.last = e.lanes[l].held.around(h.from, h.end())
-	if h.first == 0 && e.clock != (clock.Map{}) {
+	if h.first == 0 && e.clock.Source.Dated() {
 		h.first = e.clock.Wall(e.clock.From)
 	}
 	if h.last == 0 {

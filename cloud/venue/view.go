@@ -11,7 +11,7 @@ type Basis struct {
 	Venue        point.ID     `json:"venue"`
 	AsOf         time.Time    `json:"as_of" doc:"when the answer was evaluated"`
 	Offset       uint64       `json:"log_offset" doc:"the answer holds every record of the log below this offset; state that is visible but not yet durable can step back after a power cut"`
-	Clock        string       `json:"clock" enum:"ntp,cloud,system,unknown,none" doc:"the worst of the gateways' clocks; none before anything was reported"`
+	Clock        string       `json:"clock" enum:"ntp,cloud,bounds,none" doc:"the worst of the clocks that dated the gateways' newest samples; bounds when they lie between two restarts; none before anything was reported"`
 	Completeness Completeness `json:"completeness"`
 }
 
@@ -26,6 +26,7 @@ type Completeness struct {
 	LostBatches    uint64   `json:"lost_batches" doc:"batches in gaps whose number is known"`
 	Unaccounted    uint64   `json:"unaccounted_batches" doc:"those of them that nobody declared; an alarm"`
 	AwaitingTable  int      `json:"awaiting_table" doc:"logged batches that wait for their point table"`
+	AwaitingTime   int      `json:"awaiting_time" doc:"logged batches that wait for a time map: nothing had dated their boot"`
 	SetAside       uint64   `json:"set_aside" doc:"logged records that could not be used and are kept for another try"`
 	GatewaysDown   []string `json:"gateways_down" doc:"gateways that have no live session"`
 }
@@ -69,7 +70,9 @@ func (v *Venue) basis(now time.Time) Basis {
 		c.LostBatches += l.batches
 		c.Unaccounted += l.unaccounted
 		c.PendingBatches += g.pending()
-		c.AwaitingTable += g.waitCount
+		undated := g.undated()
+		c.AwaitingTable += g.waitCount - undated
+		c.AwaitingTime += undated
 		c.SetAside += uint64(len(g.aside.frames))
 		if g.status.State != "birth" {
 			c.GatewaysDown = append(c.GatewaysDown, string(g.id))
@@ -124,7 +127,7 @@ func (v *Venue) Basis() Basis {
 
 // worseClock returns the less trustworthy of two clock sources.
 func worseClock(a, b string) string {
-	order := map[string]int{"": 0, "none": 1, "ntp": 2, "cloud": 3, "system": 4, "unknown": 5}
+	order := map[string]int{"": 0, "none": 1, "ntp": 2, "cloud": 3, "system": 4, "bounds": 5, "unknown": 6}
 	if order[b] > order[a] {
 		return b
 	}
