@@ -31,7 +31,7 @@ type mapping struct {
 	Bit       int    `yaml:"bit"`
 	WordOrder string `yaml:"word_order"` // big (default) or little
 	ByteOrder string `yaml:"byte_order"` // big (default) or little
-	Step      int    `yaml:"step"`       // addresses from one point of a range to the next; the type's width by default
+	Step      int    `yaml:"step"`       // addresses from one point of a range to the next; the type's width by default, 0 with unit_step
 	BitStep   int    `yaml:"bit_step"`   // instead of step: bits from one point of a range to the next, on into the next register
 	Length    int    `yaml:"length"`     // registers of a string
 	Unit      int    `yaml:"unit"`       // unit id; the device's by default
@@ -267,6 +267,8 @@ func (p *parser) step(m mapping, s shape) int {
 	case m.BitStep != absent && (m.BitStep < 1 || m.BitStep > 1024):
 		p.fault("bit_step", "bit_step %d is out of range; use 1 to 1024, or step for one bit a register", m.BitStep)
 		return int(s.width)
+	case m.Step == absent && m.UnitStep != 0, m.Step == 0 && m.UnitStep != 0:
+		return 0 // the same address of each unit
 	case m.Step == absent:
 		return int(s.width)
 	case m.Step < 1 || m.Step >= addresses:

@@ -170,7 +170,10 @@ func (p *ringParser) geometry(at place, o options) {
 		p.spec.size = 1
 	}
 	p.steps = p.spec.count * p.spec.size
-	if p.m.Step != absent {
+	if p.m.UnitStep != 0 {
+		p.steps = 0 // the same addresses of each unit
+	}
+	if p.m.Step != absent && (p.m.Step != 0 || p.m.UnitStep == 0) {
 		if p.m.Step < 1 || p.m.Step >= addresses {
 			p.fault("step", "step %d is out of range; use 1 to %d, or leave it out for %d, the ring's length", p.m.Step, addresses-1, p.steps)
 		} else {
