@@ -37,6 +37,7 @@ func (g *account) samples(b *wire.Batch, table []point.Point, e point.Epoch) {
 			if g.totals[name] == nil {
 				g.totals[name] = map[uint64]uint64{}
 			}
+			g.reads = append(g.reads, at)
 			run := runs[s.Index].Run
 			g.totals[name][run] = max(g.totals[name][run], s.Bits)
 		case strings.HasPrefix(name, "beat/"):
@@ -124,6 +125,8 @@ func (g *account) beats(r *Rig, n int, a *Audit) (differences []string) {
 		a.LostBeats += missing
 		why, early := r.explains(n, at)
 		switch {
+		case !why && !g.read(at, p.shownUntil(i)):
+			a.Unread += missing
 		case !why:
 			differences = append(differences, fmt.Sprintf("%s: value %d of %d beating registers, shown at %s, is not in the log and no kill explains it", g.id, value, missing, at.Format("15:04:05.000")))
 		case !g.declares(at):
@@ -132,6 +135,31 @@ func (g *account) beats(r *Rig, n int, a *Audit) (differences []string) {
 		a.LongestLoss = max(a.LongestLoss, early)
 	}
 	return differences
+}
+
+// read reports whether the gateway surely read every register between two times: it did once a counter was read in two scans.
+func (g *account) read(from, to time.Time) bool {
+	first, last := to, from
+	for _, at := range g.reads {
+		if at.Before(from) || at.After(to) {
+			continue
+		}
+		if at.Before(first) {
+			first = at
+		}
+		if at.After(last) {
+			last = at
+		}
+	}
+	return last.Sub(first) > scanPeriod/2
+}
+
+// shownUntil returns when the i-th value of the beating registers gave way to the next.
+func (p *plant) shownUntil(i int) time.Time {
+	if i+1 < len(p.beaten) {
+		return p.beaten[i+1]
+	}
+	return p.beaten[i].Add(time.Hour)
 }
 
 // explains reports whether the harness did something to gateway n that may cost a value shown at that time, and how long before.

@@ -18,12 +18,13 @@ type Audit struct {
 	Epochs, Unclean           int
 	Gaps                      int
 	LostBeats, Beats          int           // values of beating registers that are not in the log, of so many
+	Unread                    int           // of LostBeats: the gateway was too busy to read the register meanwhile
 	LongestLoss               time.Duration // of beats before a kill, measured from the first value lost
 }
 
 func (a *Audit) print(w io.Writer) {
-	fmt.Fprintf(w, "  log: %d records, %d batches, %d of them twice; %d epochs, %d unclean, %d gaps; %d of %d beats in declared losses, %v before a kill at most\n",
-		a.Records, a.Batches, a.Doubles, a.Epochs, a.Unclean, a.Gaps, a.LostBeats, a.Beats, a.LongestLoss.Round(time.Millisecond))
+	fmt.Fprintf(w, "  log: %d records, %d batches, %d of them twice; %d epochs, %d unclean, %d gaps; %d of %d beats lost, %d of them never read, the others declared, %v before a kill at most\n",
+		a.Records, a.Batches, a.Doubles, a.Epochs, a.Unclean, a.Gaps, a.LostBeats, a.Beats, a.Unread, a.LongestLoss.Round(time.Millisecond))
 }
 
 // ledger is what the aggregator's log says, read without the venue's code.
@@ -55,6 +56,7 @@ type account struct {
 	totals    map[string]map[uint64]uint64 // point → run → largest total
 	beaten    map[string]map[uint16]bool   // beating register → values seen
 	bad       []time.Time                  // when a beating register went bad
+	reads     []time.Time                  // source times of counters' samples: when the device was read, about
 	conflicts []string
 }
 

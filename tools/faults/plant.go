@@ -16,9 +16,10 @@ const (
 	beats    = 4  // holding registers beatsAt…
 	beatsAt  = 1000
 
-	maxRate   = 200 // counts a second that the configuration allows; the plant stays far below
-	step      = 20 * time.Millisecond
-	beatEvery = 300 * time.Millisecond // a register that beats holds each value for so long
+	maxRate    = 200 // counts a second that the configuration allows; the plant stays far below
+	step       = 20 * time.Millisecond
+	scanPeriod = 100 * time.Millisecond // as the gateways' configuration has it
+	beatEvery  = 300 * time.Millisecond // a register that beats holds each value for so long
 )
 
 // plant is one PLC and what is true of it.
@@ -80,7 +81,8 @@ func (p *plant) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-t.C:
+		case <-t.C: // its time may be long past on a busy machine
+			now := time.Now()
 			p.mu.Lock()
 			for i := range p.now {
 				if p.random.IntN(10) == 0 {
@@ -95,7 +97,7 @@ func (p *plant) run(ctx context.Context) {
 				for i := range p.beat {
 					p.beat[i]++
 				}
-				p.beaten = append(p.beaten, time.Now())
+				p.beaten = append(p.beaten, now)
 			}
 			p.show()
 			p.mu.Unlock()
