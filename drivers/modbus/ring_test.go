@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,14 +59,16 @@ type rapidT interface {
 }
 
 // handClock stands until it is moved.
-type handClock struct{ now int64 }
+type handClock struct{ at atomic.Int64 }
 
-func (c *handClock) Mono() int64 { return c.now }
+func (c *handClock) Mono() int64             { return c.at.Load() }
+func (c *handClock) advance(d time.Duration) { c.at.Add(int64(d)) }
 
 func newRingRig(t *testing.T, layout modbusserver.RingLayout) *ringRig {
 	t.Helper()
 	layout.Head, layout.Slots, layout.Size = ringHead, ringSlots, ringSize
-	r := &ringRig{t: t, layout: layout, clock: &handClock{now: int64(time.Hour)}, durable: map[point.Name][]byte{}, latest: map[point.Name][]byte{}}
+	r := &ringRig{t: t, layout: layout, clock: &handClock{}, durable: map[point.Name][]byte{}, latest: map[point.Name][]byte{}}
+	r.clock.advance(time.Hour)
 	r.memory = modbusserver.NewRegisters(map[uint8]modbusserver.Size{1: {Holding: ringSlots + layout.Count*ringSize}})
 	r.ring = modbusserver.NewEventRing(r.memory.Unit(1), layout)
 	var err error
@@ -139,7 +142,7 @@ func (r *ringRig) disconnect() {
 // poll reads once and keeps what comes.
 func (r *ringRig) poll() {
 	r.t.Helper()
-	r.clock.now += int64(100 * time.Millisecond)
+	r.clock.advance(100 * time.Millisecond)
 	r.last = r.last[:0]
 	err := r.conn.Poll(timeless, 0, func(b *drivers.Block) {
 		r.last = append(r.last, b.Readings...)
@@ -626,15 +629,15 @@ func TestRingEventsAreDatedByTheDevicesClock(t *testing.T) {
 	r := newRingRig(t, layout)
 	r.start("", group("in", r.description("  time: {offset: 2, type: uint32, epoch: none}\n"), 1, passage("gate/1", point.In)))
 	r.poll()
-	emptied := r.clock.now
+	emptied := r.clock.Mono()
 	r.ring.SetClock(90)
 	for _, at := range []uint32{30, 60, 89, 95} { // the last one after the clock was read
 		r.ring.Add(modbusserver.RingEvent{Time: at})
 	}
 	r.poll()
 	for i, age := range []int64{60, 30, 1, 0} {
-		if e := r.events[i]; e.At != r.clock.now-age*int64(time.Second) || e.From != emptied || r.times[i] != 0 {
-			t.Errorf("event %d: at %v, from %v, device time %d", i, time.Duration(r.clock.now-e.At), time.Duration(e.From), r.times[i])
+		if e := r.events[i]; e.At != r.clock.Mono()-age*int64(time.Second) || e.From != emptied || r.times[i] != 0 {
+			t.Errorf("event %d: at %v, from %v, device time %d", i, time.Duration(r.clock.Mono()-e.At), time.Duration(e.From), r.times[i])
 		}
 	}
 }
@@ -721,5 +724,7 @@ func TestRefusesWrongRings(t *testing.T) {
 	_, err = prepare(goodOptions, group("source", base+"}", 1, in), group("other", strings.Replace(base, "size: 4", "size: 5", 1)+"}", 1, passage("gate/2", point.In)))
 	expectFault(t, "one ring, two descriptions", err, "other", "ring", "differently")
 }
+
+func nothing(*drivers.Block) {}
 
 var timeless = context.Background()
