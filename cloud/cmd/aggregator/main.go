@@ -33,7 +33,7 @@ func main() {
 
 func root() *cobra.Command {
 	c := &cobra.Command{Use: "aggregator", Short: "Receives what gateways send and shows the venue", SilenceUsage: true, SilenceErrors: true, Version: version}
-	c.AddCommand(runCommand(), checkCommand(), aclCommand())
+	c.AddCommand(runCommand(), checkCommand(), aclCommand(), schemaCommand())
 	return c
 }
 
@@ -65,6 +65,14 @@ func runCommand() *cobra.Command {
 		return a.Wait()
 	}
 	return c
+}
+
+func schemaCommand() *cobra.Command {
+	return &cobra.Command{Use: "schema", Short: "Print the JSON Schema of the configuration file, for editors", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := c.OutOrStdout().Write(config.Schema())
+			return err
+		}}
 }
 
 func checkCommand() *cobra.Command {

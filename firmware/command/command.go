@@ -1,0 +1,114 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/courtside-edge/courtside/drivers"
+	"github.com/courtside-edge/courtside/firmware/config"
+	"github.com/courtside-edge/courtside/firmware/diag"
+	"github.com/courtside-edge/courtside/firmware/gateway"
+)
+
+// DefaultFile is the configuration that is read unless another is named.
+const DefaultFile = "/etc/courtside/gateway.yaml"
+
+// Root returns the gateway's command line for the drivers of registry.
+func Root(version string, registry drivers.Registry) *cobra.Command {
+	c := &cobra.Command{Use: "gateway", Short: "Polls a venue's devices and sends what changed", SilenceUsage: true, SilenceErrors: true, Version: version}
+	c.AddCommand(run(version, registry), check(registry), probeCommand(registry), schema())
+	return c
+}
+
+func run(version string, registry drivers.Registry) *cobra.Command {
+	c := &cobra.Command{Use: "run", Short: "Run until told to stop; SIGHUP reads the configuration again", Args: cobra.NoArgs}
+	path := c.Flags().StringP("config", "c", DefaultFile, "configuration file")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		load := func() (*config.Config, error) { return config.Load(*path, registry) }
+		cfg, err := load()
+		if err != nil {
+			return faults(err)
+		}
+		log := logger(c.ErrOrStderr(), cfg.Log)
+		g, err := gateway.Start(c.Context(), cfg, gateway.Deps{Version: version, Log: log, Load: load, File: *path})
+		if err != nil {
+			return err
+		}
+		log.Info("gateway runs", "venue", cfg.Venue, "gateway", cfg.Gateway, "version", version, "devices", len(cfg.Devices), "points", len(cfg.Table))
+		stop := reloadOnHangup(c, g, log)
+		defer stop()
+		return g.Wait()
+	}
+	return c
+}
+
+// reloadOnHangup reads the configuration again at each SIGHUP, until stop, which waits.
+func reloadOnHangup(c *cobra.Command, g *gateway.Gateway, log *slog.Logger) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range hangups {
+			if _, err := g.Reload(c.Context()); err != nil {
+				log.Error("the configuration was not reloaded", "err", err)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-done
+	}
+}
+
+func check(registry drivers.Registry) *cobra.Command {
+	return &cobra.Command{Use: "check FILE…", Short: "Check configuration files without touching a device, and say everything that is wrong", Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, files []string) error {
+			var all []error
+			for _, f := range files {
+				cfg, err := config.Load(f, registry)
+				if err != nil {
+					all = append(all, err)
+					continue
+				}
+				fmt.Fprintf(c.OutOrStdout(), "%s: ok, %d devices, %d points\n", f, len(cfg.Devices), len(cfg.Table))
+			}
+			if err := errors.Join(all...); err != nil {
+				return faults(err)
+			}
+			return nil
+		}}
+}
+
+// configFaults is a configuration that is refused; it ends the program with diag.ExitRefused.
+type configFaults struct{ cause error }
+
+func (f *configFaults) Error() string { return "the configuration has faults:\n" + f.cause.Error() }
+
+func (f *configFaults) Unwrap() []error { return []error{diag.ErrRefused, f.cause} }
+
+func faults(err error) error { return &configFaults{err} }
+
+func logger(w io.Writer, c config.Log) *slog.Logger {
+	o := &slog.HandlerOptions{Level: c.Level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+func schema() *cobra.Command {
+	return &cobra.Command{Use: "schema", Short: "Print the JSON Schema of the configuration file, for editors", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := c.OutOrStdout().Write(config.Schema())
+			return err
+		}}
+}
