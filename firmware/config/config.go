@@ -35,7 +35,8 @@ type Identity struct {
 
 // Uplink says where batches go.
 type Uplink struct {
-	Broker string // mqtts://host:port
+	Broker    string // mqtts://host:port
+	RateLimit int64  // bytes of batches a second; 0 for no limit
 }
 
 // Batch bounds an open batch.
@@ -49,7 +50,19 @@ type Batch struct {
 type Spool struct {
 	Window     int64         // bytes of RAM
 	SpillAfter time.Duration // unacked this long, telemetry is stored
-	Limit      int64         // bytes on disk
+	Limit      int64         // bytes of telemetry on disk
+	MaxAge     time.Duration // telemetry that is older drops; 0 for no limit
+	// CriticalLimit is how many bytes of critical batches are stored at most.
+	CriticalLimit int64
+	MinFree       int64 // bytes of the file system that telemetry leaves free; the critical lane may use all but a quarter of them
+	Ballast       int64 // bytes held back for closing the critical store on a full disk; 0 for none
+	Reduce        Reduce
+}
+
+// Reduce says how much coarser telemetry becomes while the space for it is short.
+type Reduce struct {
+	DeadbandFactor float64       // 1 for as it is
+	MinInterval    time.Duration // between two samples of a point; 0 for none
 }
 
 // Diag is the local health and metrics server.

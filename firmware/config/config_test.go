@@ -63,8 +63,8 @@ func TestLoad(t *testing.T) {
 	c.Devices, c.Table = nil, nil
 	want := &Config{Venue: "dal-001", Gateway: "gw-north", DataDir: "testdata/config/data",
 		Identity: Identity{TrustDomain: "courtside.test", WorkloadAPI: "unix:///run/agent.sock"},
-		Uplink:   Uplink{Broker: "mqtts://127.0.0.1:8883"}, Batch: Batch{Linger: 7 * time.Millisecond, MaxSamples: 1000, MaxBytes: 128 << 10},
-		Spool: Spool{Window: 32 << 20, SpillAfter: time.Second, Limit: 1 << 30}, Log: Log{Level: slog.LevelDebug, Format: "json"},
+		Uplink:   Uplink{Broker: "mqtts://127.0.0.1:8883", RateLimit: 256 << 10}, Batch: Batch{Linger: 7 * time.Millisecond, MaxSamples: 1000, MaxBytes: 128 << 10},
+		Spool: goodSpool, Log: Log{Level: slog.LevelDebug, Format: "json"},
 		ScanClasses: []drivers.ScanClass{fast, slow, idle}}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("config\n%+v, want\n%+v", c, want)
@@ -122,7 +122,7 @@ devices: [{id: d, driver: fake, points: [{name: p, type: bool, scan: fast}]}]
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.DataDir != "/var/lib/courtside" || c.Batch != (Batch{5 * time.Millisecond, 65536, 256 << 10}) || c.Spool != (Spool{16 << 20, 500 * time.Millisecond, 8 << 30}) ||
+	if c.DataDir != "/var/lib/courtside" || c.Batch != (Batch{5 * time.Millisecond, 65536, 256 << 10}) || c.Spool != defaultSpool ||
 		c.Diag.Listen != "127.0.0.1:9464" || c.Log != (Log{slog.LevelInfo, "text"}) || c.Uplink.Broker != "mqtts://broker:1883" {
 		t.Errorf("defaults %+v", c)
 	}

@@ -11,12 +11,19 @@
 //	identity.workload_api        one of this …        unix:///path or tcp://ip:port
 //	identity.cert_file …         … and these three    readable PEM files: cert_file, key_file, bundle_file
 //	uplink.broker                required             mqtts://host[:port], port 8883 unless given
+//	uplink.rate_limit            0 (no limit)         1KiB to 1GiB, a second
 //	batch.linger                 5ms                  0s to 10s
 //	batch.max_samples            65536                1 to 65536
 //	batch.max_bytes              256KiB               4KiB to 4MiB
 //	spool.window                 16MiB                1MiB to 1GiB
 //	spool.spill_after            500ms                10ms to 1h
 //	spool.limit                  8GiB                 16MiB to 16TiB, not below window
+//	spool.max_age                0s (no limit)        1m to 8760h
+//	spool.critical_limit         2GiB                 16MiB to 16TiB
+//	spool.min_free               128MiB               32MiB to 1TiB
+//	spool.ballast                16MiB                0 to 1GiB
+//	spool.reduce.deadband_factor 4                    1 to 1000
+//	spool.reduce.min_interval    5s                   0s to 1h
 //	diag.listen                  127.0.0.1:9464       host:port; "" for none
 //	log.level, log.format        info, text           debug, info, warn, error; text, json
 //	scan_classes.{name}          required             a period, or {period, phase}: 1ms to 24h, phase below period

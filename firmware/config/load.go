@@ -38,7 +38,8 @@ type identity struct {
 }
 
 type uplink struct {
-	Broker string `yaml:"broker,required"`
+	Broker    string        `yaml:"broker,required"`
+	RateLimit settings.Size `yaml:"rate_limit" min:"0" max:"1GiB"`
 }
 
 type batch struct {
@@ -51,6 +52,16 @@ type spool struct {
 	Window     settings.Size `yaml:"window" min:"1MiB" max:"1GiB"`
 	SpillAfter time.Duration `yaml:"spill_after" min:"10ms" max:"1h"`
 	Limit      settings.Size `yaml:"limit" min:"16MiB" max:"16TiB"`
+	MaxAge     time.Duration `yaml:"max_age" min:"0s" max:"8760h"`
+	Critical   settings.Size `yaml:"critical_limit" min:"16MiB" max:"16TiB"`
+	MinFree    settings.Size `yaml:"min_free" min:"32MiB" max:"1TiB"`
+	Ballast    settings.Size `yaml:"ballast" min:"0" max:"1GiB"`
+	Reduce     reduce        `yaml:"reduce"`
+}
+
+type reduce struct {
+	DeadbandFactor float64       `yaml:"deadband_factor" min:"1" max:"1000"`
+	MinInterval    time.Duration `yaml:"min_interval" min:"0s" max:"1h"`
 }
 
 type diag struct {
@@ -62,14 +73,22 @@ type logging struct {
 	Format string `yaml:"format" enum:"text,json"`
 }
 
+const (
+	// leastRate is the lowest rate limit, in bytes a second: with less a single batch takes minutes.
+	leastRate = 1 << 10
+	// leastAge is the lowest age limit of the spool: with less it would not hold what a restart of the cloud leaves.
+	leastAge = time.Minute
+)
+
 // defaults returns what a file leaves unsaid; doc.go lists it.
 func defaults() file {
 	return file{
 		DataDir: "/var/lib/courtside",
 		Batch:   batch{Linger: 5 * time.Millisecond, MaxSamples: 65536, MaxBytes: 256 << 10},
-		Spool:   spool{Window: 16 << 20, SpillAfter: 500 * time.Millisecond, Limit: 8 << 30},
-		Diag:    diag{Listen: "127.0.0.1:9464"},
-		Log:     logging{Level: "info", Format: "text"},
+		Spool: spool{Window: 16 << 20, SpillAfter: 500 * time.Millisecond, Limit: 8 << 30, Critical: 2 << 30, MinFree: 128 << 20, Ballast: 16 << 20,
+			Reduce: reduce{DeadbandFactor: 4, MinInterval: 5 * time.Second}},
+		Diag: diag{Listen: "127.0.0.1:9464"},
+		Log:  logging{Level: "info", Format: "text"},
 	}
 }
 
@@ -126,7 +145,15 @@ func (l *loader) general(f *file) {
 	c := &l.config
 	c.Venue, c.Gateway, c.DataDir = f.Venue, f.Gateway, string(f.DataDir)
 	c.Batch = Batch{Linger: f.Batch.Linger, MaxSamples: f.Batch.MaxSamples, MaxBytes: int(f.Batch.MaxBytes)}
-	c.Spool = Spool{Window: int64(f.Spool.Window), SpillAfter: f.Spool.SpillAfter, Limit: int64(f.Spool.Limit)}
+	c.Spool = Spool{Window: int64(f.Spool.Window), SpillAfter: f.Spool.SpillAfter, Limit: int64(f.Spool.Limit), MaxAge: f.Spool.MaxAge,
+		CriticalLimit: int64(f.Spool.Critical), MinFree: int64(f.Spool.MinFree), Ballast: int64(f.Spool.Ballast), Reduce: Reduce(f.Spool.Reduce)}
+	c.Uplink.RateLimit = int64(f.Uplink.RateLimit)
+	if rate := f.Uplink.RateLimit; rate > 0 && rate < leastRate {
+		l.fault(l.root, "uplink.rate_limit", "rate_limit %s a second is less than %s; a larger one is needed to send anything in time, 0 is no limit", rate, settings.Size(leastRate))
+	}
+	if f.Spool.MaxAge > 0 && f.Spool.MaxAge < leastAge {
+		l.fault(l.root, "spool.max_age", "max_age %s is less than %s, which any outage lasts; 0s is no limit", f.Spool.MaxAge, time.Duration(leastAge))
+	}
 	if f.Spool.Limit < f.Spool.Window {
 		l.fault(l.root, "spool.limit", "limit %s is below window %s; give the disk at least what RAM holds", f.Spool.Limit, f.Spool.Window)
 	}
