@@ -57,7 +57,7 @@ func (b *bench) freshness(ctx context.Context, rows []row) ([]row, error) {
 	before := l.figures()
 	var a *ages
 	s, err := r.measure(ctx, []*program{l.program, agg}, func() (err error) {
-		a, err = r.probe(ctx, 0, func() int64 { return l.figures().TotalBase }, func() error { return wait(ctx, b.seconds) })
+		a, err = r.probe(ctx, probeEvery, 0, func() int64 { return l.figures().TotalBase }, func() error { return wait(ctx, b.seconds) })
 		return err
 	})
 	if err != nil {

@@ -95,7 +95,7 @@ func (r *rig) drain(ctx context.Context, l *load) (d drained, a *ages, err error
 			return d, nil, fmt.Errorf("the link did not return: %w", err)
 		}
 	}
-	a, err = r.probe(ctx, time.Now().UnixNano(), func() int64 { return l.figures().TotalBase }, func() (err error) {
+	a, err = r.probe(ctx, replayEvery, time.Now().UnixNano(), func() int64 { return l.figures().TotalBase }, func() (err error) {
 		d, err = r.settle(ctx)
 		return err
 	})
@@ -110,7 +110,6 @@ func (r *rig) settle(ctx context.Context) (d drained, err error) {
 	if err != nil {
 		return d, err
 	}
-	// What was applied before the first look came within the time since the aggregator's start: it counts, the aggregator began at 0 but for its log.
 	quiet, last, lastAt := 0, first.sum(eventsMetric), begun
 	for quiet < 10 {
 		if err := wait(ctx, look); err != nil {

@@ -9,8 +9,11 @@ import (
 	"github.com/courtside-edge/courtside/tools/loadgen"
 )
 
-// probeEvery is the mean time between two questions; each costs the aggregator an answer over all of its points.
-const probeEvery = 20 * time.Millisecond
+// The mean time between two questions: in a steady state, where they shall not be the load, and during a replay, which is short.
+const (
+	probeEvery  = 20 * time.Millisecond
+	replayEvery = 5 * time.Millisecond
+)
 
 // ages are how old what REST answers showed was when they arrived.
 type ages struct {
@@ -23,9 +26,9 @@ type ages struct {
 	fresh time.Duration // from since until the first answer that showed a live sample
 }
 
-// probe asks at random moments until do returns, and returns do's error first. Samples that were made before since do
+// probe asks at random moments, every so often on average, until do returns, and returns do's error first. Samples that were made before since do
 // not count. base is where the totals count from.
-func (r *rig) probe(ctx context.Context, since int64, base func() int64, do func() error) (*ages, error) {
+func (r *rig) probe(ctx context.Context, every time.Duration, since int64, base func() int64, do func() error) (*ages, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
@@ -36,7 +39,7 @@ func (r *rig) probe(ctx context.Context, since int64, base func() int64, do func
 		if err := r.ask(ctx, base(), a); err != nil && ctx.Err() == nil {
 			failed = err
 		}
-		_ = wait(ctx, time.Duration(rand.Float64()*2*float64(probeEvery)))
+		_ = wait(ctx, time.Duration(rand.Float64()*2*float64(every)))
 	}
 	if err := <-done; err != nil {
 		return a, err
