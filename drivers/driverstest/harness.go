@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/courtside-edge/courtside/drivers"
+	"github.com/courtside-edge/courtside/sync/point"
 )
 
 // Harness makes devices for a driver. A driver that polls and subscribes is run twice, with a harness for each.
@@ -13,6 +14,13 @@ type Harness interface {
 	Driver() drivers.Driver
 	// Start starts a device of n points of type int, all 0. It is stopped at the end of the test.
 	Start(t testing.TB, points int) Device
+}
+
+// Narrow is a Harness of devices that cannot hold 10,000 numbers of 16 bits, such as the lines of a board. The suite keeps to what they can.
+type Narrow interface {
+	Harness
+	// Limits returns the most points that one device has, the bits of a value that a point can hold, and the points' type.
+	Limits() (points int, mask uint16, of point.Type)
 }
 
 // Device is a simulated device on loopback. The suite calls it from one goroutine.

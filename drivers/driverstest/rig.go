@@ -31,6 +31,7 @@ type rig struct {
 	source  drivers.Source
 
 	classes int
+	mask    uint16 // the bits of a value that the device can hold
 
 	mu         sync.Mutex
 	generation int // of values, rises before each Set
@@ -40,9 +41,15 @@ type rig struct {
 // newRig starts a device of n points. classes deals the points' groups out to that many scan classes.
 func newRig(t *testing.T, h Harness, n, classes int, timeout time.Duration) *rig {
 	t.Helper()
-	r := &rig{t: t, harness: h, device: h.Start(t, n), clock: clock{time.Now()}, classes: classes}
+	mask, of := uint16(0xFFFF), point.Int
+	if narrow, ok := h.(Narrow); ok {
+		var most int
+		most, mask, of = narrow.Limits()
+		n = min(n, most)
+	}
+	r := &rig{t: t, harness: h, device: h.Start(t, n), clock: clock{time.Now()}, classes: classes, mask: mask}
 	for i := range n {
-		r.points = append(r.points, &point.Point{Device: "device-1", Name: point.Name(fmt.Sprintf("p/%d", i)), Type: point.Int,
+		r.points = append(r.points, &point.Point{Device: "device-1", Name: point.Name(fmt.Sprintf("p/%d", i)), Type: of,
 			Kind: point.Generic, Class: point.State, Lane: point.Telemetry})
 	}
 	r.set()
@@ -76,7 +83,7 @@ func (r *rig) config(classes int, timeout time.Duration, more, moreSource string
 }
 
 // value returns what point i holds in a generation; no two neighbours and generations share one.
-func value(i, generation int) uint16 { return uint16(1 + i*31 + generation*7919) }
+func (r *rig) value(i, generation int) uint16 { return uint16(1+i*31+generation*7919) & r.mask }
 
 // set gives all points new values.
 func (r *rig) set() {
@@ -86,7 +93,7 @@ func (r *rig) set() {
 	r.mu.Unlock()
 	values := make([]uint16, len(r.points))
 	for i := range values {
-		values[i] = value(i, generation)
+		values[i] = r.value(i, generation)
 	}
 	r.device.Set(values)
 	r.mu.Lock()

@@ -72,7 +72,7 @@ func (s *session) take(b *drivers.Block, since int, start int64) {
 			fail("a reading is of point %d, there are %d", r.Index, len(s.latest))
 			continue
 		}
-		if r.Quality.IsGood() && !possible(int(r.Index), uint16(r.Bits), r.Bits, since, generation) {
+		if r.Quality.IsGood() && !s.rig.possible(int(r.Index), uint16(r.Bits), r.Bits, since, generation) {
 			fail("point %d reads %d, which it did not hold between generations %d and %d", r.Index, r.Bits, since, generation)
 		}
 		s.latest[r.Index], s.seen[r.Index] = r, true
@@ -82,12 +82,12 @@ func (s *session) take(b *drivers.Block, since int, start int64) {
 }
 
 // possible reports whether a point had the value in a generation between two.
-func possible(i int, v uint16, bits uint64, from, to int) bool {
+func (r *rig) possible(i int, v uint16, bits uint64, from, to int) bool {
 	if bits > 0xFFFF {
 		return false
 	}
 	for g := max(0, from); g <= to; g++ {
-		if value(i, g) == v {
+		if r.value(i, g) == v {
 			return true
 		}
 	}
@@ -124,7 +124,7 @@ func (s *session) untilCurrent() {
 	generation := s.rig.now()
 	s.until(fmt.Sprintf("generation %d of all points", generation), func(latest []drivers.Reading, seen []bool) bool {
 		for i, r := range latest {
-			if !seen[i] || !r.Quality.IsGood() || r.Bits != uint64(value(i, generation)) {
+			if !seen[i] || !r.Quality.IsGood() || r.Bits != uint64(s.rig.value(i, generation)) {
 				return false
 			}
 		}

@@ -1,0 +1,13 @@
+//go:build !linux
+
+package gpio
+
+import "errors"
+
+var errNoKernel = errors.New("lines can be read on Linux only")
+
+// free implements board.
+func (machine) free(place) error { return errNoKernel }
+
+// request implements board.
+func (machine) request(string, []wish) (lines, error) { return nil, errNoKernel }
