@@ -19,6 +19,7 @@ type Status struct {
 	Spool    Spool     `json:"spool"`
 	Devices  []Device  `json:"devices"`
 	RSSBytes int64     `json:"rss_bytes"`
+	Problems []string  `json:"problems,omitempty"` // what the gateway does not do of what it promises; health is red meanwhile
 }
 
 // Clock is what dates the samples.
@@ -56,6 +57,7 @@ type Spool struct {
 	Corrupt        uint64 `json:"corrupt_batches"`
 	StoreErrors    uint64 `json:"store_errors"`
 	BadAcks        uint64 `json:"bad_acks"`
+	Short          bool   `json:"short,omitempty"` // telemetry is reduced: the space for it is short
 }
 
 // Lane is one lane from the filter to the spool.
@@ -68,6 +70,7 @@ type Lane struct {
 	RAM     Count  `json:"ram"`
 	Stored  Count  `json:"stored"`
 	Backlog Count  `json:"backlog"`
+	Trouble string `json:"trouble,omitempty"` // the store fails, or critical batches have no room
 }
 
 // Count is a number of batches and their bytes.

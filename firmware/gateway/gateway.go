@@ -122,23 +122,23 @@ func (g *Gateway) open(ctx context.Context) error {
 func (g *Gateway) openSpool() error {
 	dir := filepath.Join(g.c.DataDir, "spool")
 	var err error
-	if g.critical, err = segment.Open(filepath.Join(dir, "critical"), segment.Options{Log: g.log}); err != nil {
+	if g.critical, err = segment.Open(filepath.Join(dir, "critical"), segment.Options{Log: g.log, MinFree: g.c.Spool.MinFree / 4, Ballast: g.c.Spool.Ballast}); err != nil {
 		return fmt.Errorf("opening the critical store: %w", err)
 	}
 	var spill spool.Store
-	if g.telemetry, err = segment.Open(filepath.Join(dir, "telemetry"), segment.Options{Log: g.log}); err != nil {
+	if g.telemetry, err = segment.Open(filepath.Join(dir, "telemetry"), segment.Options{Log: g.log, MinFree: g.c.Spool.MinFree}); err != nil {
 		// A gateway without room for telemetry still counts people; its telemetry stays in RAM.
 		g.log.Error("the telemetry store cannot be opened; telemetry is kept in RAM alone", "err", err)
 	} else {
 		spill = g.telemetry
 	}
 	sp, err := spool.Open(spool.Options{Critical: g.critical, Telemetry: spill, Window: g.c.Spool.Window, SpillAfter: g.c.Spool.SpillAfter,
-		Limit: g.c.Spool.Limit, Limits: wire.Limits{MaxFrameBytes: g.c.Batch.MaxBytes, MaxSamples: g.c.Batch.MaxSamples}, Map: g.clock.Map()})
+		Limit: g.c.Spool.Limit, MaxAge: g.c.Spool.MaxAge, CriticalLimit: g.c.Spool.CriticalLimit, Limits: wire.Limits{MaxFrameBytes: g.c.Batch.MaxBytes, MaxSamples: g.c.Batch.MaxSamples}, Map: g.clock.Map()})
 	if err != nil {
 		return fmt.Errorf("opening the spool: %w", err)
 	}
 	r := sp.Recovery()
-	g.log.Info("spool opened", "epoch", r.Epoch, "predecessor", r.Predecessor, "unclean", r.Unclean, "corrupt", r.Corrupt)
+	g.log.Info("spool opened", "epoch", r.Epoch, "predecessor", r.Predecessor, "unclean", r.Unclean, "corrupt", r.Corrupt, "pages", r.Pages, "read", r.Scanned)
 	g.keeper = store.New(store.Options{Spool: sp, Mono: g.clock.Mono, Log: g.log})
 	return nil
 }
@@ -231,6 +231,7 @@ func (g *Gateway) run(ctx context.Context) {
 		serving.Go(func() { _ = server.Serve(l) }) // ends with Close
 	}
 	serving.Go(func() { g.meter.run(ctx, g.measure) })
+	serving.Go(func() { g.economy().run(ctx) })
 	g.crew.launch(ctx)
 	<-ctx.Done()
 	g.changing.Lock() // a reload in progress ends first, and none begins any more

@@ -53,8 +53,11 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		count("samples_lost_total", "Samples that never became part of a batch.", l.Lost, "lane", l.Lane)
 		gauge("ram_bytes", "Frames held in RAM.", float64(l.RAM.Bytes), "lane", l.Lane)
 		gauge("stored_bytes", "Frames held on flash.", float64(l.Stored.Bytes), "lane", l.Lane)
+		gauge("lane_trouble", "1 while the lane's store fails or its critical batches have no room.", flag(l.Trouble != ""), "lane", l.Lane)
 		gauge("backlog_batches", "Batches that wait and are not live any more.", float64(l.Backlog.Batches), "lane", l.Lane)
 	}
+	gauge("healthy", "1 while nothing is said at /healthz.", flag(len(s.Problems) == 0))
+	gauge("space_short", "1 while telemetry is reduced because the space for it is short.", flag(s.Spool.Short))
 	count("spilled_bytes_total", "Telemetry written to flash.", uint64(max(0, s.Spool.SpilledBytes)))
 	count("dropped_samples_total", "Samples dropped at the spool's limit, each in a declared gap.", s.Spool.DroppedSamples)
 	count("store_errors_total", "Failures of the spool's stores.", s.Spool.StoreErrors)

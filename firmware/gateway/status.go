@@ -57,7 +57,7 @@ func (g *Gateway) Status() diag.Status {
 	st := diag.Status{Venue: string(c.Venue), Gateway: string(c.Gateway), Version: g.d.Version, Platform: platform(), Epoch: g.keeper.Epoch().String(),
 		Since: g.since.UTC(), Points: len(c.Table), Table: table, Clock: diag.Clock{Source: m.Source.String(), Uncertainty: m.Uncertainty}, RSSBytes: residentBytes()}
 	st.Identity, st.Link = g.identityStatus(), g.linkStatus()
-	st.Spool = g.spoolStatus()
+	st.Spool, st.Problems = g.spoolStatus(), g.health()
 	for _, l := range []point.Lane{point.Telemetry, point.Critical} {
 		st.Lanes = append(st.Lanes, g.laneStatus(l))
 	}
@@ -124,12 +124,12 @@ func (g *Gateway) linkStatus() diag.Link {
 func (g *Gateway) laneStatus(l point.Lane) diag.Lane {
 	b, c := g.batcher.Stats(l), g.keeper.Counts(l)
 	return diag.Lane{Lane: l.String(), Samples: b.Samples, Batches: b.Batches, Bytes: b.Bytes, Lost: b.Lost,
-		RAM: diag.Count(c.RAM), Stored: diag.Count(c.Stored), Backlog: diag.Count(c.Backlog)}
+		RAM: diag.Count(c.RAM), Stored: diag.Count(c.Stored), Backlog: diag.Count(c.Backlog), Trouble: g.laneTrouble(l)}
 }
 
 func (g *Gateway) spoolStatus() diag.Spool {
 	n := g.keeper.Stats()
-	return diag.Spool{Acked: n.Acked.Batches, Spilled: n.Spilled.Batches, SpilledBytes: n.Spilled.Bytes, Dropped: n.Dropped.Batches, DroppedSamples: n.DroppedSamples,
+	return diag.Spool{Short: g.keeper.Short(), Acked: n.Acked.Batches, Spilled: n.Spilled.Batches, SpilledBytes: n.Spilled.Bytes, Dropped: n.Dropped.Batches, DroppedSamples: n.DroppedSamples,
 		Refused: n.Refused, Corrupt: n.Corrupt, StoreErrors: n.StoreErrors, BadAcks: n.ForeignAcks + n.ImpossibleAcks}
 }
 
