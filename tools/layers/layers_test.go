@@ -30,7 +30,10 @@ var allowed = map[string][]string{
 	"cloud/venue":           {"cloud/fingerprint", "cloud/log", "cloud/venuemap", "sync"},
 	"cloud/venue/venuetest": {"cloud", "sync"},
 	"tools":                 {"firmware", "drivers", "sync", "cloud", "tools"},
-	"firmware/cmd/gwctl":    {"firmware/diag", "firmware/config", "sync/point", "sync/settings", "drivers", "sync/wire"},
+	"firmware/cmd/gwctl":    {"firmware/ctl", "firmware/diag"},
+	"firmware/ctl":          {"firmware/diag"},
+	"firmware/diag":         {},
+	"firmware/doctor":       {"firmware/diag", "sync/point"},
 }
 
 // owners says which packages alone may import a library, besides those whose name ends in "test".
@@ -47,6 +50,7 @@ var owners = map[string][]string{
 	"github.com/goccy/go-yaml":            {"sync/settings"},
 	"github.com/danielgtaylor/huma":       {"cloud/api"},
 	"modernc.org/sqlite":                  {"cloud/store"},
+	"github.com/charmbracelet/bubbletea":  {"firmware/ctl"},
 }
 
 type pkg struct {

@@ -1,4 +1,4 @@
-package main
+package ctl
 
 import (
 	"fmt"
@@ -7,8 +7,42 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/courtside-edge/courtside/firmware/diag"
 )
+
+func statusCommand(o *asker) *cobra.Command {
+	return &cobra.Command{Use: "status", Short: "The gateway on one screen", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := o.client().Status(c.Context())
+			if err != nil {
+				return err
+			}
+			return o.print(c.OutOrStdout(), s, func(w io.Writer) error { return writeStatus(w, s) })
+		}}
+}
+
+func versionCommand(o *asker) *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "The versions of this program and of the gateway that runs", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			v := struct {
+				Gwctl   string `json:"gwctl"`
+				Gateway string `json:"gateway,omitempty"`
+			}{Gwctl: o.version}
+			if s, err := o.client().Status(c.Context()); err == nil { // it works without a gateway too
+				v.Gateway = s.Version
+			}
+			return o.print(c.OutOrStdout(), v, func(w io.Writer) error {
+				gateway := v.Gateway
+				if gateway == "" {
+					gateway = "none answers"
+				}
+				_, err := fmt.Fprintf(w, "gwctl    %s\ngateway  %s\n", v.Gwctl, gateway)
+				return err
+			})
+		}}
+}
 
 // writeStatus writes the status for people, 80 columns wide where names allow.
 func writeStatus(w io.Writer, s diag.Status) error {
@@ -18,7 +52,7 @@ func writeStatus(w io.Writer, s diag.Status) error {
 	if s.Identity.Error != "" {
 		fmt.Fprintf(&b, "identity  NONE: %s\n", s.Identity.Error)
 	} else {
-		fmt.Fprintf(&b, "identity  %s, valid for %s\n", s.Identity.ID, time.Until(s.Identity.NotAfter).Round(time.Second))
+		fmt.Fprintf(&b, "identity  %s, %s\n", s.Identity.ID, validity(s.Identity.NotAfter))
 	}
 	fmt.Fprintf(&b, "link      %s %s, %d sessions, %d lost, %d acks\n", strings.ToUpper(s.Link.State), s.Link.Broker, s.Link.Connects, s.Link.Lost, s.Link.Acks)
 	if s.Link.Cause != "" {
@@ -31,13 +65,15 @@ func writeStatus(w io.Writer, s diag.Status) error {
 	}
 	fmt.Fprint(t, "\nDEVICE\tSTATE\tPOINTS\tVALUES\tPASSED\tOVERRUNS\tSCAN\n")
 	for _, d := range s.Devices {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%s\n", d.Device, d.State, d.Points, d.Values, d.Passed, d.Overruns, d.Latency.Round(10*time.Microsecond))
-		if d.Cause != "" {
-			fmt.Fprintf(t, "  %s\n", d.Cause)
-		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%s\n", d.Device, d.State, d.Points, d.Values, d.Passed, d.Overruns, short(d.Latency))
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	for _, d := range s.Devices {
+		if d.Cause != "" {
+			fmt.Fprintf(&b, "%s: %s\n", d.Device, d.Cause)
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
