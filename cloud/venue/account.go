@@ -39,7 +39,7 @@ func (v *Venue) takeInventory(g *gateway, inv wire.Inventory, r log.Record) {
 	}
 	for _, id := range unheard {
 		v.count.Unaccounted++
-		v.o.Log.Error("a gateway followed an epoch of which nothing is known here: everything of it is missing", "gateway", g.id, "epoch", id)
+		v.o.Log.Error("an epoch is over and nothing here says how it ended: what it had beyond is missing", "gateway", g.id, "epoch", id)
 	}
 	g.recount(v.limit())
 	v.audit(g)
@@ -62,7 +62,7 @@ func (g *gateway) outdated(inv *wire.Inventory) bool {
 }
 
 // account takes over what an inventory says of each epoch, and what it does not say. It returns how many epochs it could
-// not take, and those that nothing but their successors tell of.
+// not take, and those that are over without a word of how far they went.
 func (g *gateway) account(inv *wire.Inventory, received time.Time) (refused int, unheard []point.Epoch) {
 	began := len(g.epochs)+len(g.tombs) > 0
 	listed := map[point.Epoch]bool{}
@@ -87,8 +87,10 @@ func (g *gateway) account(inv *wire.Inventory, received time.Time) (refused int,
 		g.successor[ei.Predecessor] = ei.Epoch
 		if prev := g.epochs[ei.Predecessor]; prev != nil {
 			g.touched(prev)
-		} else if began && !listed[ei.Predecessor] && g.tombs[ei.Predecessor] == nil && g.unheardOf(ei.Predecessor, received) {
-			unheard = append(unheard, ei.Predecessor)
+		} else if began && !listed[ei.Predecessor] && g.tombs[ei.Predecessor] == nil {
+			if prev, err := g.epoch(ei.Predecessor, received); err == nil { // all of it is missing
+				g.touched(prev)
+			}
 		}
 	}
 	whole := len(inv.Epochs) < wholeInventory
@@ -99,8 +101,17 @@ func (g *gateway) account(inv *wire.Inventory, received time.Time) (refused int,
 				g.touched(e)
 			}
 		}
-		if !listed[id] && e.leave(whole) {
+		if listed[id] {
+			continue
+		}
+		if e.leave(whole) {
 			g.touched(e)
+		}
+		if whole && !e.closed {
+			e.closed, e.seen = true, true
+			e.unfinished(received)
+			g.touched(e)
+			unheard = append(unheard, id)
 		}
 	}
 	g.tell(inv, received)
@@ -111,6 +122,7 @@ func (g *gateway) account(inv *wire.Inventory, received time.Time) (refused int,
 func (e *epoch) account(ei *wire.EpochInventory, received time.Time) {
 	e.open, e.seen, e.predecessor = ei.Open, true, ei.Predecessor
 	e.dates(ei.Map)
+	e.closed = e.closed || !ei.Open
 	unclean := !ei.Open && !ei.Clean
 	for i := range ei.Lanes {
 		li := &ei.Lanes[i]
@@ -163,18 +175,11 @@ func (e *epoch) leave(whole bool) (changed bool) {
 	return changed
 }
 
-// unheardOf notes an epoch of which nothing but its successor tells: all of it is missing here.
-func (g *gateway) unheardOf(id point.Epoch, received time.Time) bool {
-	e, err := g.epoch(id, received)
-	if err != nil {
-		return false
-	}
-	e.seen = true
-	g.touched(e)
+// unfinished notes that the epoch is over and that nothing was heard of how far it went.
+func (e *epoch) unfinished(received time.Time) {
 	for l := range e.lanes {
-		e.lanes[l].opened(cut{reason: point.GapUnaccounted, at: received})
+		e.lanes[l].opened(cut{from: e.lanes[l].known(), reason: point.GapUnaccounted, at: received})
 	}
-	return true
 }
 
 // tell takes over the losses that an inventory tells ahead of the batches that will carry them.

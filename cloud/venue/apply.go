@@ -202,7 +202,7 @@ func (v *Venue) mark(g *gateway, e *epoch, h wire.Header, b *wire.Batch, limit i
 // foldSamples merges the batch's samples and returns the time of the newest. The caller holds the lock.
 func (v *Venue) foldSamples(e *epoch, t *table, h wire.Header, keys map[uint32][16]byte, limit int64) (newest int64) {
 	b := &v.batch
-	st := stamp{epoch: &e.id, lane: h.Lane, seq: h.Seq}
+	st := stamp{epoch: e.name, lane: h.Lane, seq: h.Seq}
 	for i := range b.Samples {
 		s := &b.Samples[i]
 		st.wall, st.index = b.Map.Wall(s.Time), uint32(i)

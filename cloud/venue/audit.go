@@ -7,8 +7,9 @@ import (
 	"github.com/courtside-edge/courtside/sync/point"
 )
 
-// auditPatience is how long a missing seq may go unexplained while the gateway holds critical batches back that could explain it.
-const auditPatience = 10 * time.Minute
+// auditPatience is how long inventories may show a missing seq without an alarm while the gateway holds critical batches back that
+// could explain it. A backlog on a slow link takes hours.
+const auditPatience = 6 * time.Hour
 
 // inquiry is seqs that an inventory showed as neither durable, pending nor declared (I10). A gap travels in a critical batch, which
 // may still have been at the gateway then: the verdict waits until those have come.
@@ -28,7 +29,7 @@ func (v *Venue) audit(g *gateway) {
 	if g.inquiry == nil {
 		g.inquiry = g.inquire()
 	}
-	v.conclude(g, g.invAt)
+	v.conclude(g)
 }
 
 // inquire returns what is to be looked into, nil for nothing.
@@ -103,9 +104,9 @@ func (g *gateway) awaits(id point.Epoch, iv interval.Interval) bool {
 }
 
 // conclude raises the alarm for what no critical batch explained. The caller holds the lock.
-func (v *Venue) conclude(g *gateway, now time.Time) {
+func (v *Venue) conclude(g *gateway) {
 	q := g.inquiry
-	if q == nil || (!g.answered(q) && now.Sub(q.since) < auditPatience) {
+	if q == nil || (!g.answered(q) && g.invAt.Sub(q.since) < auditPatience) {
 		return
 	}
 	g.inquiry = nil

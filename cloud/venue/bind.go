@@ -83,7 +83,8 @@ const maxParts = 4 * wire.MaxTableParts
 
 // addTable makes a table known, and returns why its frames will be set aside, or "". The caller holds the lock.
 func (v *Venue) addTable(g *gateway, hash point.TableHash, points []point.Point) string {
-	t := &table{points: points}
+	v.tables++
+	t := &table{points: points, order: v.tables}
 	if d := g.ungranted(points); d != "" {
 		t.refused = fmt.Sprintf("point table %s names device %s, which gateway %s may not report", hash, d, g.id)
 	} else {

@@ -11,9 +11,11 @@ import (
 // epoch is what a venue knows of one opening of a gateway's spool.
 type epoch struct {
 	id          point.Epoch
+	name        *point.Epoch // id, by the one pointer that stamps compare
 	predecessor point.Epoch
 	open        bool      // by the newest inventory
 	seen        bool      // some inventory listed it
+	closed      bool      // some inventory listed it as ended, so that it is known how far it went
 	born        time.Time // received time of the first record that named it
 	applied     time.Time // received time of the newest batch
 	clock       clock.Map // of its boot, by the newest inventory that listed it

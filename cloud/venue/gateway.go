@@ -34,6 +34,7 @@ type gateway struct {
 	granted   map[point.ID]bool
 	ranks     map[point.ID]int // by device; smaller is better
 	epochs    map[point.Epoch]*epoch
+	names     map[point.Epoch]*point.Epoch
 	tombs     map[point.Epoch]*tomb
 	buriedIDs []point.Epoch // of tombs, the oldest first
 	buried    [2]int64      // Unix ns: the end of the holes that were forgotten with their epochs
@@ -77,10 +78,11 @@ type table struct {
 	points  []point.Point
 	series  []*series
 	refused string // why its frames are set aside; empty for none
+	order   int    // of the venue's tables, in which they came
 }
 
 func newGateway(order int, o *Gateway) *gateway {
-	g := &gateway{id: o.ID, order: order, granted: map[point.ID]bool{}, ranks: o.Ranks, epochs: map[point.Epoch]*epoch{}, tombs: map[point.Epoch]*tomb{},
+	g := &gateway{id: o.ID, order: order, granted: map[point.ID]bool{}, ranks: o.Ranks, epochs: map[point.Epoch]*epoch{}, names: map[point.Epoch]*point.Epoch{}, tombs: map[point.Epoch]*tomb{},
 		successor: map[point.Epoch]point.Epoch{}, holed: map[point.Epoch]*epoch{}, behind: map[point.Epoch]*epoch{},
 		boots: map[clock.BootID]clock.Map{}, tables: map[point.TableHash]*table{}, waiting: map[point.TableHash][]waiting{}}
 	for _, d := range o.Devices {
@@ -108,9 +110,22 @@ func (g *gateway) epoch(id point.Epoch, received time.Time) (*epoch, error) {
 		return nil, fmt.Errorf("gateway %s began %d epochs since %s, its limit for a day", g.id, maxEpochsADay, g.day.UTC().Format(time.RFC3339))
 	}
 	g.drawn++
-	e = &epoch{id: id, born: received}
+	e = &epoch{id: id, name: g.nameOf(id), born: received}
 	g.epochs[id] = e
 	return e, nil
+}
+
+// nameOf returns the pointer by which stamps name an epoch.
+func (g *gateway) nameOf(id point.Epoch) *point.Epoch {
+	if e := g.epochs[id]; e != nil {
+		return e.name
+	}
+	n := g.names[id]
+	if n == nil {
+		n = &id
+		g.names[id] = n
+	}
+	return n
 }
 
 // remembers takes over the time map of a batch, to date what other batches say of its boot.
@@ -159,6 +174,7 @@ func (g *gateway) bury(e *epoch) {
 	if len(g.buriedIDs) > maxTombs {
 		old := g.buriedIDs[0]
 		delete(g.tombs, old)
+		delete(g.names, old)
 		delete(g.successor, old)
 		g.buriedIDs = append(g.buriedIDs[:0], g.buriedIDs[1:]...)
 	}

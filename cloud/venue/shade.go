@@ -84,7 +84,7 @@ func (g *gateway) lost(limit int64) (out shades) {
 			for i := range e.lanes[l].holes {
 				h := &e.lanes[l].holes[i]
 				if h.first < limit {
-					out[l].add(&e.id, h.end(), h.last, h.exact)
+					out[l].add(e.name, h.end(), h.last, h.exact)
 				}
 			}
 		}
@@ -98,7 +98,7 @@ func (g *gateway) awaited() (out shades) {
 	for l := range out {
 		for _, e := range g.behind {
 			for _, p := range e.lanes[l].pending {
-				out[l].add(&e.id, p.to, p.last, p.last != 0)
+				out[l].add(e.name, p.to, p.last, p.last != 0)
 			}
 		}
 		out[l].finish(0)
@@ -119,7 +119,7 @@ func (g *gateway) lostBy(s *stamp, at int64) bool {
 			if h.first > at {
 				continue
 			}
-			if &e.id != s.epoch && h.last > s.wall || &e.id == s.epoch && h.end()-1 > s.seq && (!h.exact || h.last > s.wall) {
+			if e.name != s.epoch && h.last > s.wall || e.name == s.epoch && h.end()-1 > s.seq && (!h.exact || h.last > s.wall) {
 				return true
 			}
 		}

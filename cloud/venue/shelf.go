@@ -31,8 +31,13 @@ type shelf struct {
 	bytes  int
 }
 
-// put lists a frame, and returns those that had to be forgotten for it.
+// put lists a frame, and returns those that had to be forgotten for it. One that is listed already stays as it is.
 func (s *shelf) put(f asideFrame) (forgotten []asideFrame) {
+	for i := range s.frames {
+		if s.frames[i].Offset == f.Offset {
+			return nil
+		}
+	}
 	s.frames = append(s.frames, f)
 	s.bytes += f.Bytes
 	n := 0

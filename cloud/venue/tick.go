@@ -19,7 +19,7 @@ func (v *Venue) Tick() {
 		if g.early || len(g.stale) > 0 {
 			g.recount(v.limit())
 		}
-		v.conclude(g, now)
+		v.conclude(g)
 	}
 	if now.Sub(v.pruned) >= pruneEvery {
 		v.pruned = now

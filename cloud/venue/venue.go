@@ -85,6 +85,7 @@ type Venue struct {
 	panelIDs []string
 	tracks   tracks
 	future   futureHeap
+	tables   int    // tables that came
 	offset   uint64 // next log offset
 	count    Counts
 	// strangers is what was set aside of gateways that the configuration does not name.

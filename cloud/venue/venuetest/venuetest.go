@@ -77,6 +77,7 @@ type Rig struct {
 	Hash    point.TableHash
 	Records []log.Record
 	Now     time.Time
+	More    []point.ID // gateways besides Gateway that are granted the same devices, of lower ranks
 	enc     *wire.Encoder
 }
 
@@ -96,19 +97,38 @@ func NewWith(t rapid.TB, table []point.Point) *Rig {
 	if r.enc, err = wire.NewEncoder(wire.DefaultLimits()); err != nil {
 		t.Fatal(err)
 	}
-	r.V = r.NewVenue(Map(t), []point.ID{"plc-seats", "plc-gates", "plc-panels"})
+	r.V = r.NewVenue(Map(t), Devices())
 	return r
 }
 
+// NewVenue returns an empty venue over the rig's log and clock.
 func (r *Rig) NewVenue(m *venuemap.Map, devices []point.ID) *venue.Venue {
-	v, err := venue.New(venue.Options{ID: Venue, Map: m, Gateways: []venue.Gateway{{ID: Gateway, Devices: devices}}, Limits: wire.DefaultLimits(),
-		Now:   func() time.Time { return r.Now },
-		Fetch: func(off uint64) (log.Record, error) { return r.Records[off], nil }})
+	r.t.Helper()
+	v, err := venue.New(r.Options(m, devices))
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	return v
 }
+
+// Options describe a venue over the rig's log and clock.
+func (r *Rig) Options(m *venuemap.Map, devices []point.ID) venue.Options {
+	gateways := []venue.Gateway{{ID: Gateway, Devices: devices}}
+	for _, g := range r.More {
+		gateways = append(gateways, venue.Gateway{ID: g, Devices: devices})
+	}
+	return venue.Options{ID: Venue, Map: m, Gateways: gateways, Limits: wire.DefaultLimits(),
+		Now: func() time.Time { return r.Now },
+		Fetch: func(off uint64) (log.Record, error) {
+			if off >= uint64(len(r.Records)) {
+				return log.Record{}, log.ErrNotFound
+			}
+			return r.Records[off], nil
+		}}
+}
+
+// Devices are those of the table.
+func Devices() []point.ID { return []point.ID{"plc-seats", "plc-gates", "plc-panels"} }
 
 // Record appends a record to the log and returns it.
 func (r *Rig) Record(kind log.Kind, payload []byte) log.Record {
@@ -125,6 +145,25 @@ func (r *Rig) Deliver(kind log.Kind, payload []byte) []venue.Effect {
 func (r *Rig) DeliverTable() {
 	for _, p := range r.parts {
 		r.Deliver(log.Table, p)
+	}
+}
+
+// Parts are the payloads of the table's parts.
+func (r *Rig) Parts() [][]byte { return r.parts }
+
+// Restart makes a new venue, from a snapshot if there is one, and gives it the log's records.
+func (r *Rig) Restart(snapshot []byte) {
+	r.t.Helper()
+	if snapshot == nil {
+		r.V = r.NewVenue(Map(r.t), Devices())
+	} else {
+		var err error
+		if r.V, err = venue.Load(r.Options(Map(r.t), Devices()), snapshot); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	for _, rec := range r.Records {
+		r.V.Apply(rec)
 	}
 }
 
