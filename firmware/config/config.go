@@ -37,6 +37,8 @@ type Identity struct {
 type Uplink struct {
 	Broker    string // mqtts://host:port
 	RateLimit int64  // bytes of batches a second; 0 for no limit
+	// SignBatches adds a signature by the gateway's SVID key to each batch.
+	SignBatches bool
 }
 
 // Batch bounds an open batch.

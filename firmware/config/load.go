@@ -38,8 +38,9 @@ type identity struct {
 }
 
 type uplink struct {
-	Broker    string        `yaml:"broker,required"`
-	RateLimit settings.Size `yaml:"rate_limit" min:"0" max:"1GiB"`
+	Broker      string        `yaml:"broker,required"`
+	RateLimit   settings.Size `yaml:"rate_limit" min:"0" max:"1GiB"`
+	SignBatches bool          `yaml:"sign_batches"`
 }
 
 type batch struct {
@@ -147,7 +148,7 @@ func (l *loader) general(f *file) {
 	c.Batch = Batch{Linger: f.Batch.Linger, MaxSamples: f.Batch.MaxSamples, MaxBytes: int(f.Batch.MaxBytes)}
 	c.Spool = Spool{Window: int64(f.Spool.Window), SpillAfter: f.Spool.SpillAfter, Limit: int64(f.Spool.Limit), MaxAge: f.Spool.MaxAge,
 		CriticalLimit: int64(f.Spool.Critical), MinFree: int64(f.Spool.MinFree), Ballast: int64(f.Spool.Ballast), Reduce: Reduce(f.Spool.Reduce)}
-	c.Uplink.RateLimit = int64(f.Uplink.RateLimit)
+	c.Uplink.RateLimit, c.Uplink.SignBatches = int64(f.Uplink.RateLimit), f.Uplink.SignBatches
 	if rate := f.Uplink.RateLimit; rate > 0 && rate < leastRate {
 		l.fault(l.root, "uplink.rate_limit", "rate_limit %s a second is less than %s; a larger one is needed to send anything in time, 0 is no limit", rate, settings.Size(leastRate))
 	}

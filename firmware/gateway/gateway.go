@@ -28,9 +28,14 @@ import (
 // Deps is what the assembly does not make itself.
 type Deps struct {
 	Version string
-	Clock   clock.Clock   // nil for the machine's
-	Log     *slog.Logger  // nil for none
-	Dial    uplink.Dialer // nil for MQTT as configured
+	Clock   clock.Clock // nil for one that is kept from Clocks, NTP and the cloud
+	// Clocks reads the machine's clocks, for Clock; nil for the real ones.
+	Clocks func() clock.Reading
+	// Probe is how long a forbidden publish is listened for before a broker is used for the first time; 0 for mqtt.DefaultProbeWindow,
+	// negative for no probe.
+	Probe time.Duration
+	Log   *slog.Logger  // nil for none
+	Dial  uplink.Dialer // nil for MQTT as configured
 	// Load reads the configuration again, for Reload; nil for a gateway that cannot.
 	Load func() (*config.Config, error)
 	// File is the configuration's path, for whoever asks the gateway for it; empty for none.
@@ -43,7 +48,10 @@ type Gateway struct {
 	d     Deps
 	log   *slog.Logger
 	clock clock.Clock
+	time  *clock.Keeper // clock, when it is the gateway's own; nil for Deps.Clock
+	floor *identity.Floor
 	since time.Time
+	trust *trust // nil with Deps.Dial
 
 	critical, telemetry *segment.Store
 	keeper              *store.Keeper
@@ -85,15 +93,11 @@ func Start(ctx context.Context, c *config.Config, d Deps) (*Gateway, error) {
 }
 
 func (g *Gateway) open(ctx context.Context) error {
-	if g.clock == nil {
-		host, err := clock.OpenHost()
-		if err != nil {
-			return err
-		}
-		g.clock = host
-	}
 	if err := os.MkdirAll(g.c.DataDir, 0o750); err != nil {
 		return fmt.Errorf("data_dir: %w", err)
+	}
+	if err := g.openClock(); err != nil {
+		return err
 	}
 	parts, hash, err := wire.EncodeTable(g.c.Table, g.c.Batch.MaxBytes)
 	if err != nil {
@@ -140,6 +144,7 @@ func (g *Gateway) openSpool() error {
 	r := sp.Recovery()
 	g.log.Info("spool opened", "epoch", r.Epoch, "predecessor", r.Predecessor, "unclean", r.Unclean, "corrupt", r.Corrupt, "pages", r.Pages, "read", r.Scanned)
 	g.keeper = store.New(store.Options{Spool: sp, Mono: g.clock.Mono, Log: g.log})
+	g.date()
 	return nil
 }
 
@@ -157,21 +162,26 @@ func (g *Gateway) openWorkers() error {
 }
 
 func (g *Gateway) openUplink(ctx context.Context) error {
-	o := uplink.Options{Venue: g.c.Venue, Gateway: g.c.Gateway, Dial: g.d.Dial, Spool: g.keeper, Status: g.wireStatus, Log: g.log}
+	o := uplink.Options{Venue: g.c.Venue, Gateway: g.c.Gateway, Dial: g.d.Dial, Spool: g.keeper, Status: g.wireStatus, CloudTime: g.cloudTime, Now: g.now, Log: g.log}
 	if o.Dial == nil {
 		var err error
-		if g.identity, err = openIdentity(ctx, g.c.Identity, g.log); err != nil {
+		if g.identity, err = openIdentity(ctx, g.c.Identity, g.judgedAt(), g.log); err != nil {
 			return err
 		}
-		o.Dial, o.Identity = g.dial, g.identity
+		g.trust = &trust{verifier: g.identity.Verifier(2*wire.MaxChains, identity.Aggregator), probe: g.d.Probe, sign: g.c.Uplink.SignBatches}
+		o.Dial, o.Identity, o.Judge = g.dial, g.identity, g.trust.judge
+		if g.trust.sign {
+			o.Sign = g.trust.seal
+		}
 	}
 	var err error
 	g.uplink, err = uplink.New(o)
 	return err
 }
 
-func openIdentity(ctx context.Context, c config.Identity, log *slog.Logger) (*identity.Source, error) {
-	o := identity.Options{TrustDomain: c.TrustDomain, WorkloadAPI: c.WorkloadAPI, CertFile: c.CertFile, KeyFile: c.KeyFile, BundleFile: c.BundleFile, Log: log}
+func openIdentity(ctx context.Context, c config.Identity, valid identity.Clock, log *slog.Logger) (*identity.Source, error) {
+	o := identity.Options{TrustDomain: c.TrustDomain, WorkloadAPI: c.WorkloadAPI, CertFile: c.CertFile, KeyFile: c.KeyFile, BundleFile: c.BundleFile,
+		Clock: valid, Log: log}
 	if c.WorkloadAPI != "" {
 		return identity.OpenWorkload(context.WithoutCancel(ctx), o) // it ends with release, after the uplink's farewell
 	}
@@ -184,12 +194,18 @@ func (g *Gateway) dial(ctx context.Context, o mqtt.Options) (uplink.Session, err
 	if err != nil {
 		return nil, err
 	}
+	if err := g.trust.begin(g.identity); err != nil {
+		return nil, err
+	}
 	c, _ := g.configured()
 	if id.Role != identity.Gateway || id.Venue != c.Venue || id.Name != c.Gateway {
 		return nil, fmt.Errorf("the identity is %s, but the configuration is that of gateway %s of venue %s", id, c.Gateway, c.Venue)
 	}
 	o.URL, o.ClientID = c.Uplink.Broker, id.ClientID()
 	o.TLS = g.identity.ClientTLS(identity.Aggregator, identity.Broker)
+	if err := g.trust.admit(ctx, o, wire.GatewayTopic(c.Venue, c.Gateway, wire.AckCh)); err != nil {
+		return nil, err
+	}
 	return mqtt.Dial(ctx, o)
 }
 
@@ -231,6 +247,7 @@ func (g *Gateway) run(ctx context.Context) {
 		serving.Go(func() { _ = server.Serve(l) }) // ends with Close
 	}
 	serving.Go(func() { g.meter.run(ctx, g.measure) })
+	serving.Go(func() { g.watchClocks(ctx) })
 	serving.Go(func() { g.economy().run(ctx) })
 	g.crew.launch(ctx)
 	<-ctx.Done()
@@ -272,6 +289,11 @@ func (g *Gateway) release() error {
 	}
 	if g.identity != nil {
 		errs = append(errs, g.identity.Close())
+	}
+	if g.floor != nil {
+		if err := g.floor.Close(); err != nil {
+			g.log.Warn("the time could not be kept", "err", err)
+		}
 	}
 	for _, s := range []*segment.Store{g.telemetry, g.critical} {
 		if s != nil {

@@ -30,7 +30,10 @@ func newTrace() string {
 func (g *Gateway) wireStatus() wire.Status {
 	c, table := g.configured()
 	st := wire.Status{Version: g.d.Version, Platform: platform(), Epoch: g.keeper.Epoch().String(), Since: g.since.UTC(), Points: len(c.Table),
-		Table: table, Clock: g.clock.Map().Source.String()}
+		Table: table, Clock: g.clock.Map().Source.String(), Jumps: g.jumps()}
+	if g.trust != nil {
+		st.Chains = g.trust.chains()
+	}
 	for _, l := range []point.Lane{point.Telemetry, point.Critical} {
 		n := g.keeper.Counts(l).Backlog
 		st.Backlog.Batches += n.Batches

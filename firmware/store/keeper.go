@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/courtside-edge/courtside/sync/clock"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/spool"
 	"github.com/courtside-edge/courtside/sync/wire"
@@ -236,6 +237,17 @@ func (k *Keeper) Trouble(l point.Lane) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.sp.Trouble(l)
+}
+
+// Date gives every epoch that nothing trustworthy has dated its map; see spool.Date.
+func (k *Keeper) Date(m clock.Map, floor time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	changed := k.sp.Date(m, floor)
+	if changed {
+		signal(k.work[1]).set()
+	}
+	return changed
 }
 
 // StoreErr returns why the last disk work of a lane failed, or nil when it went well.

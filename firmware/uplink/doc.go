@@ -16,6 +16,12 @@
 //	ack twice, for foreign epochs, for  ignored and counted by the spool; none of it brings a link up       spool.Stats
 //	what was never given or offered
 //	ack, command not decodable          ignored                                                             Stats.Malformed
+//	ack, command without a signature,   ignored, unless the broker is the aggregator's own by its SVID      Stats.Unsigned, Forged
+//	by another key or for another topic
+//	signed ack older than AckTolerance, ignored; after StalePatience of nothing else the cloud's clock is   Stats.Stale
+//	of a log that another has followed, taken to have been set back
+//	or outside its key's life
+//	command that came before            ignored                                                             –
 //	command expired                     not done; the reply says so                                         Stats.Expired
 //	more commands than can be done      dropped; the cloud repeats what it still wants                      Stats.Overflow
 //	SVID rotates                        no more is taken, in flight is waited for DrainPatience at most,    Stats.Rotations

@@ -47,7 +47,14 @@ func (s *session) next() (sent bool, err error) {
 		return false, err
 	}
 	s.took(time.Now(), t)
-	m := mqtt.Message{Topic: s.topic(t.Channel), Payload: t.Frame, QoS: 1}
+	m, err := s.message(t)
+	if err != nil {
+		s.mu.Lock()
+		s.win.unsent(t.ID)
+		s.mu.Unlock()
+		s.u.o.Spool.Fail(t.ID)
+		return false, err
+	}
 	err = s.conn.Publish(m, func(err error) {
 		if err == nil {
 			s.u.o.Spool.Commit(t.ID)
@@ -62,6 +69,19 @@ func (s *session) next() (sent bool, err error) {
 	}
 	s.counted(t)
 	return true, nil
+}
+
+// message returns what is published of a batch.
+func (s *session) message(t spool.Taken) (mqtt.Message, error) {
+	m := mqtt.Message{Topic: s.topic(t.Channel), Payload: t.Frame, QoS: 1}
+	if s.u.o.Sign == nil {
+		return m, nil
+	}
+	var err error
+	if m.Payload, err = s.u.o.Sign(m.Topic, t.Frame); err != nil {
+		return m, fmt.Errorf("signing batch %s: %w", t.ID, err)
+	}
+	return m, nil
 }
 
 func (s *session) counted(t spool.Taken) {

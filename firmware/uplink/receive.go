@@ -13,11 +13,21 @@ import (
 func (s *session) receive(m mqtt.Message) {
 	switch m.Topic {
 	case s.topic(wire.AckCh):
-		s.receiveAck(m.Payload)
+		if v, ok := s.vouched("ack", m); ok {
+			s.receiveAck(m.Payload, v)
+		}
+	case wire.CloudStatusTopic:
+		s.learn(m.Payload)
 	case s.topic(wire.CommandCh):
+		if _, ok := s.vouched("command", m); !ok {
+			return
+		}
 		c, err := wire.DecodeCommand(m.Payload)
 		if err != nil {
 			s.malformed("command", err)
+			return
+		}
+		if s.u.repeated(c.ID) {
 			return
 		}
 		s.ask(func() { s.obey(c) })
@@ -41,15 +51,18 @@ func (s *session) ask(f func()) {
 	}
 }
 
-func (s *session) receiveAck(payload []byte) {
+func (s *session) receiveAck(payload []byte, v Voucher) {
 	a, err := wire.DecodeAck(payload)
 	if err != nil {
 		s.malformed("ack", err)
 		return
 	}
+	now := time.Now()
+	if !s.fresh(now, v, &a) {
+		return
+	}
 	s.u.count.acks.Add(1)
 	out := s.u.o.Spool.Ack(a)
-	now := time.Now()
 	counts := out.Batches.Batches > 0 || len(out.Landed) > 0 || out.Answered
 	s.mu.Lock()
 	up := counts && s.win.acked(now, out.Landed)
@@ -59,9 +72,11 @@ func (s *session) receiveAck(payload []byte) {
 	s.mu.Unlock()
 	if counts {
 		s.proved.Store(true)
-		if !a.CloudTime.IsZero() {
-			s.u.o.CloudTime(a.CloudTime)
+		if v.tells(a.CloudTime) {
 			s.u.judge(now, a.CloudTime)
+			if trip, ok := s.roundTrip(a.Inventory, now); ok && s.u.o.CloudTime(a.CloudTime, trip) {
+				s.ask(s.tell)
+			}
 		}
 	}
 	if up {

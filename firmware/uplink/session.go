@@ -43,20 +43,22 @@ type session struct {
 	todo   chan func()   // for the control: what inbound messages ask for
 	gone   chan struct{} // the farewell is over
 
-	mu       sync.Mutex
-	win      *window
-	credit   credit
-	tables   map[point.TableHash]bool // published on this connection
-	status   string                   // last published
-	draining bool                     // nothing more is taken: a fresh SVID waits
-	stopping bool                     // live batches only
-	err      error                    // why it ended
+	mu        sync.Mutex
+	win       *window
+	credit    credit
+	tables    map[point.TableHash]bool // published on this connection
+	status    string                   // last published
+	judge     Judge                    // nil before there is a connection
+	questions map[uint64]time.Time     // when inventories went out, by number
+	draining  bool                     // nothing more is taken: a fresh SVID waits
+	stopping  bool                     // live batches only
+	err       error                    // why it ended
 }
 
 // connect opens a session and announces the gateway. down says that no ack has come since a link was found down.
 func (u *Uplink) connect(ctx context.Context, updated <-chan struct{}, down bool) (*session, error) {
 	s := &session{u: u, id: newSessionID(), updated: updated, wake: make(chan struct{}, 1), turn: make(chan struct{}, 1),
-		todo: make(chan func(), queued), gone: make(chan struct{}), win: newWindow(time.Now(), u.o.Window, down, u.o.Jitter), tables: map[point.TableHash]bool{}}
+		todo: make(chan func(), queued), gone: make(chan struct{}), win: newWindow(time.Now(), u.o.Window, down, u.o.Jitter), tables: map[point.TableHash]bool{}, questions: map[uint64]time.Time{}}
 	if u.o.Identity != nil {
 		s.expires = u.o.Identity.NotAfter()
 	}
@@ -66,6 +68,12 @@ func (u *Uplink) connect(ctx context.Context, updated <-chan struct{}, down bool
 	}
 	if s.conn, err = u.o.Dial(ctx, mqtt.Options{Will: &will, OnMessage: s.receive, Log: u.log}); err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	if u.o.Judge != nil {
+		judge := u.o.Judge(s.conn)
+		s.mu.Lock()
+		s.judge = judge
+		s.mu.Unlock()
 	}
 	if err := s.announce(ctx); err != nil {
 		_ = s.conn.Close()
@@ -78,7 +86,11 @@ func (u *Uplink) connect(ctx context.Context, updated <-chan struct{}, down bool
 func (s *session) announce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, birthPatience)
 	defer cancel()
-	if err := s.conn.Subscribe(ctx, s.topic(wire.AckCh), s.topic(wire.CommandCh)); err != nil {
+	filters := []string{s.topic(wire.AckCh), s.topic(wire.CommandCh)}
+	if s.u.o.Judge != nil {
+		filters = append([]string{wire.CloudStatusTopic}, filters...) // who signs comes before what is signed
+	}
+	if err := s.conn.Subscribe(ctx, filters...); err != nil {
 		return fmt.Errorf("subscribing to acks and commands: %w", err)
 	}
 	if err := s.birth(true); err != nil {
@@ -126,6 +138,7 @@ func (s *session) birth(always bool) error {
 func (s *session) sendInventory() error {
 	inv := s.u.o.Spool.Inventory()
 	inv.Session = s.id
+	s.asked(inv.Number, time.Now())
 	if err := s.conn.Publish(mqtt.Message{Topic: s.topic(wire.InvCh), Payload: wire.EncodeInventory(inv), QoS: 1}, nil); err != nil {
 		return fmt.Errorf("publishing inventory %d: %w", inv.Number, err)
 	}

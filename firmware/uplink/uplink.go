@@ -73,13 +73,19 @@ type Options struct {
 	Dial           Dialer
 	Spool          Spool
 	// Status returns what the gateway has to say of itself; the uplink sets venue, gateway, session, state and reason.
-	Status    func() wire.Status
-	Identity  Identity                           // nil for none that changes
-	Window    int64                              // the most bytes in flight; DefaultWindow
-	CloudTime func(time.Time)                    // told the cloud's time of each ack; nil for none
-	Now       func() (now time.Time, known bool) // wall clock, for the expiry of commands; the system's when nil
-	Jitter    func(time.Duration) time.Duration  // draws from [0, d); math/rand
-	Log       *slog.Logger
+	Status   func() wire.Status
+	Identity Identity // nil for none that changes
+	Window   int64    // the most bytes in flight; DefaultWindow
+	// CloudTime is told the cloud's time of each ack that answers an inventory, and how long ago that was sent. It reports whether the
+	// inventory says more now, which then goes out at once. nil for none.
+	CloudTime func(cloud time.Time, roundTrip time.Duration) (told bool)
+	// Judge returns who judges acks and commands of a session; nil believes the broker.
+	Judge func(Session) Judge
+	// Sign returns a batch with a signature; nil sends it as it is.
+	Sign   func(topic string, frame []byte) ([]byte, error)
+	Now    func() (now time.Time, known bool) // wall clock, for the expiry of commands; the system's when nil
+	Jitter func(time.Duration) time.Duration  // draws from [0, d); math/rand
+	Log    *slog.Logger
 }
 
 // State is how the uplink stands.
@@ -103,6 +109,7 @@ type Stats struct {
 	Acks, Late, Probes                uint64 // acks decoded, batches whose ack was late, batches sent to probe
 	Malformed, Expired, Overflow      uint64 // see the package comment
 	Commands                          uint64 // done
+	Unsigned, Forged, Stale           uint64 // acks and commands that nobody vouches for, and acks that were replayed
 }
 
 type counters struct {
@@ -111,6 +118,7 @@ type counters struct {
 	acks, late, probes                atomic.Uint64
 	malformed, expired, overflow      atomic.Uint64
 	commands                          atomic.Uint64
+	unsigned, forged, stale           atomic.Uint64
 }
 
 // Uplink sends what the spool holds. Run does the work.
@@ -121,6 +129,9 @@ type Uplink struct {
 	state atomic.Int32
 	mu    sync.Mutex
 	ended error // why the last session ended
+
+	obeyed    []string // ids of commands
+	freshness freshness
 
 	present atomic.Pointer[session] // nil between sessions
 	ahead   atomic.Int64            // see Flight
@@ -142,7 +153,7 @@ func New(o Options) (*Uplink, error) {
 		o.Jitter = func(d time.Duration) time.Duration { return mathrand.N(max(d, 1)) }
 	}
 	if o.CloudTime == nil {
-		o.CloudTime = func(time.Time) {}
+		o.CloudTime = func(time.Time, time.Duration) bool { return false }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -218,7 +229,8 @@ func (u *Uplink) Stats() Stats {
 	return Stats{Connects: c.connects.Load(), Failed: c.failed.Load(), Lost: c.lost.Load(), Rotations: c.rotations.Load(),
 		Live: c.live.Load(), Replay: c.replay.Load(), Critical: c.critical.Load(), Bytes: c.bytes.Load(),
 		Acks: c.acks.Load(), Late: c.late.Load(), Probes: c.probes.Load(), Malformed: c.malformed.Load(),
-		Expired: c.expired.Load(), Overflow: c.overflow.Load(), Commands: c.commands.Load()}
+		Expired: c.expired.Load(), Overflow: c.overflow.Load(), Commands: c.commands.Load(),
+		Unsigned: c.unsigned.Load(), Forged: c.forged.Load(), Stale: c.stale.Load()}
 }
 
 // backoff draws pauses with full jitter: uniformly from nothing to a bound that doubles.
