@@ -110,6 +110,9 @@ func (r *rig) startAggregator(ctx context.Context) (*program, error) {
 	}
 }
 
+// firstPatience is how long the first sample may take from a generator's start to the aggregator's state.
+const firstPatience = 30 * time.Second
+
 // load is a running loadgen.
 type load struct {
 	*program
@@ -117,7 +120,8 @@ type load struct {
 	last loadgen.Figures
 }
 
-// startLoad starts loadgen and waits until its link is up.
+// startLoad starts loadgen and waits until the first of its samples is acknowledged and shows in the aggregator's state, which
+// waits for a time map when this machine's clock is not synchronised.
 func (r *rig) startLoad(ctx context.Context, more ...string) (*load, error) {
 	l := &load{}
 	out := &lines{take: func(line []byte) {
@@ -138,15 +142,20 @@ func (r *rig) startLoad(ctx context.Context, more ...string) (*load, error) {
 	}
 	l.program = p
 	r.programs = append(r.programs, p)
-	for l.figures().Acked == 0 {
+	ctx, cancel := context.WithTimeout(ctx, firstPatience)
+	defer cancel()
+	for {
 		if err := p.ended(); err != nil {
 			return l, err
 		}
-		if err := wait(ctx, 20*time.Millisecond); err != nil {
-			return l, fmt.Errorf("nothing of the generator was acknowledged in time: %s", tail(p.log))
+		m, err := r.metrics(ctx)
+		if err == nil && m.sum(eventsMetric) > 0 && l.figures().Acked > 0 {
+			return l, nil
+		}
+		if wait(ctx, 50*time.Millisecond) != nil {
+			return l, fmt.Errorf("after %v, %d batches were acknowledged and %g events applied: %s", firstPatience, l.figures().Acked, m.sum(eventsMetric), tail(p.log))
 		}
 	}
-	return l, nil
 }
 
 // figures returns what loadgen printed last.
