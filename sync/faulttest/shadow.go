@@ -84,6 +84,9 @@ func readTree(dir string) (tree, error) {
 			t[rel] = nil
 			return nil
 		}
+		if !e.Type().IsRegular() {
+			return nil // a socket is gone with its process
+		}
 		f, err := readFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
