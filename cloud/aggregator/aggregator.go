@@ -103,7 +103,7 @@ func (a *Aggregator) limits() wire.Limits {
 }
 
 func (a *Aggregator) makeVenues() error {
-	in := ingest.Options{Log: a.log, Publisher: a, Limits: a.limits(), Logger: a.d.Log}
+	in := ingest.Options{Log: a.log, Publisher: a, Limits: a.limits(), Signatures: a.signatures(), RequireSigned: a.c.Broker.RequireSignedBatches, Logger: a.d.Log}
 	all := make([]*venue.Venue, 0, len(a.c.Venues))
 	for _, cv := range a.c.Venues {
 		o := venue.Options{ID: cv.ID, Map: cv.Map, Limits: a.limits(), Bucket: cv.Bucket, Horizon: cv.Horizon, Fetch: a.log.Get, Log: a.d.Log,

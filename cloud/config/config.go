@@ -43,6 +43,8 @@ type Broker struct {
 	Listen     string `yaml:"listen"`
 	URL        string `yaml:"url"`
 	MaxClients int    `yaml:"max_clients" min:"1" max:"100000"`
+	// RequireSignedBatches refuses batches without a signature by their gateway's SVID key.
+	RequireSignedBatches bool `yaml:"require_signed_batches"`
 }
 
 // Log says how the aggregator logs.

@@ -9,6 +9,7 @@
 // | a payload that is no frame, is too large or was garbled | refused, counted by reason, logged once a minute; it is not acked |
 // | a lane on the wrong topic | refused the same way |
 // | an unknown venue or gateway | refused the same way |
+// | a signature that is wrong, of another, or missing where required | refused the same way; it is not acked, and comes again |
 // | the log refuses an append | Failed is closed; the process must end: no append, no ack |
 // | an ack is lost | the gateway sends again, or its next inventory is answered |
 // | the process dies before an ack | Recover learns from the log what is durable |

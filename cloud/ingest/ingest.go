@@ -25,8 +25,12 @@ type Options struct {
 	Publisher Publisher
 	Gateways  []Gateway // those that the configuration knows
 	Limits    wire.Limits
-	Now       func() time.Time // nil for time.Now
-	Logger    *slog.Logger     // nil for none
+	// Signatures judges the signatures that batches carry; nil overlooks them.
+	Signatures Signatures
+	// RequireSigned refuses batches without a signature.
+	RequireSigned bool
+	Now           func() time.Time // nil for time.Now
+	Logger        *slog.Logger     // nil for none
 }
 
 // Limits of what is kept in memory for one gateway.
@@ -189,6 +193,10 @@ func (in *Ingest) handleBatch(gw *gateway, t wire.Topic, payload []byte, receive
 		in.refuse(t, "wrong-lane", fmt.Errorf("a batch of lane %s came on %s", h.Lane, t.Channel))
 		return
 	}
+	if reason, err := in.vouched(t, payload); err != nil {
+		in.refuse(t, reason, err)
+		return
+	}
 	hash := shortHash(payload)
 	in.mu.Lock()
 	l := gw.lane(h.Epoch, h.Lane)
@@ -261,6 +269,7 @@ func (in *Ingest) handleStatus(gw *gateway, t wire.Topic, payload []byte, receiv
 		return
 	}
 	if len(payload) > 0 {
+		in.learn(t, payload)
 		in.append(gw, log.Status, payload, received, pending{})
 	}
 }
