@@ -13,14 +13,16 @@ import (
 
 // Config is a checked configuration.
 type Config struct {
-	DataDir  string
-	Identity Identity
-	API      API
-	Broker   Broker
-	Log      Log
-	Limits   Limits
-	Sync     Sync
-	Venues   []Venue
+	DataDir   string
+	Identity  Identity
+	API       API
+	Broker    Broker
+	Log       Log
+	Limits    Limits
+	Sync      Sync
+	Snapshots Snapshots
+	Retention Retention
+	Venues    []Venue
 }
 
 // Identity says where the aggregator's X.509-SVID comes from: a Workload API or PEM files.
@@ -65,6 +67,20 @@ type Sync struct {
 	Interval time.Duration `yaml:"interval" min:"1ms" max:"1s"`
 }
 
+// Snapshots says how often the venues' state is saved, so that a start replays no more of the log than came since.
+type Snapshots struct {
+	Every   time.Duration `yaml:"every" min:"10s" max:"24h"`
+	Records int           `yaml:"records" min:"1000" max:"1000000000"`
+}
+
+// Retention says what of the log is kept: what is younger than Age and fits Bytes, and never less than what a start needs. A frame that was set
+// aside, or waits for its point table, holds what follows it back for SetAside at most.
+type Retention struct {
+	Age      time.Duration `yaml:"age" min:"1h" max:"87600h"`
+	Bytes    settings.Size `yaml:"bytes" min:"64MiB" max:"1TiB"`
+	SetAside time.Duration `yaml:"set_aside" min:"1h" max:"87600h"`
+}
+
 // Venue is one venue.
 type Venue struct {
 	ID       point.ID
@@ -76,22 +92,26 @@ type Venue struct {
 	Gateways []Gateway
 }
 
-// Gateway grants one gateway the devices that it may report.
+// Gateway grants one gateway the devices that it may report. Of several gateways that share a device the one with the smallest rank
+// speaks for it, and of equal ranks the one that stands first.
 type Gateway struct {
 	ID      point.ID
 	Devices []point.ID
+	Ranks   map[point.ID]int // by device; 0 for those that are not in it
 }
 
 // file is the configuration as it is written.
 type file struct {
-	DataDir  settings.Path      `yaml:"data_dir,required"`
-	Identity Identity           `yaml:"identity,required"`
-	API      API                `yaml:"api"`
-	Broker   Broker             `yaml:"broker"`
-	Log      Log                `yaml:"log"`
-	Limits   Limits             `yaml:"limits"`
-	Sync     Sync               `yaml:"sync"`
-	Venues   []settings.Section `yaml:"venues,required"`
+	DataDir   settings.Path      `yaml:"data_dir,required"`
+	Identity  Identity           `yaml:"identity,required"`
+	API       API                `yaml:"api"`
+	Broker    Broker             `yaml:"broker"`
+	Log       Log                `yaml:"log"`
+	Limits    Limits             `yaml:"limits"`
+	Sync      Sync               `yaml:"sync"`
+	Snapshots Snapshots          `yaml:"snapshots"`
+	Retention Retention          `yaml:"retention"`
+	Venues    []settings.Section `yaml:"venues,required"`
 }
 
 type venueFile struct {
@@ -104,17 +124,20 @@ type venueFile struct {
 }
 
 type gatewayFile struct {
-	ID      string   `yaml:"id,required"`
-	Devices []string `yaml:"devices,required"`
+	ID      string         `yaml:"id,required"`
+	Devices []string       `yaml:"devices,required"`
+	Ranks   map[string]int `yaml:"ranks"`
 }
 
 func defaults() file {
 	return file{
-		API:    API{Listen: "127.0.0.1:8080", MaxStreams: 500},
-		Broker: Broker{MaxClients: 2000},
-		Log:    Log{Level: "info", Format: "text"},
-		Limits: Limits{MaxFrame: 256 << 10, MaxRaw: 4 << 20, MaxSamples: 65536},
-		Sync:   Sync{Interval: 5 * time.Millisecond},
+		API:       API{Listen: "127.0.0.1:8080", MaxStreams: 500},
+		Broker:    Broker{MaxClients: 2000},
+		Log:       Log{Level: "info", Format: "text"},
+		Limits:    Limits{MaxFrame: 256 << 10, MaxRaw: 4 << 20, MaxSamples: 65536},
+		Sync:      Sync{Interval: 5 * time.Millisecond},
+		Snapshots: Snapshots{Every: 10 * time.Minute, Records: 1_000_000},
+		Retention: Retention{Age: 168 * time.Hour, Bytes: 16 << 30, SetAside: 720 * time.Hour},
 	}
 }
 
@@ -127,7 +150,7 @@ func Load(path string) (*Config, error) {
 	f := defaults()
 	var faults settings.Faults
 	faults.Add(root.Decode(&f))
-	c := &Config{DataDir: string(f.DataDir), Identity: f.Identity, API: f.API, Broker: f.Broker, Log: f.Log, Limits: f.Limits, Sync: f.Sync}
+	c := &Config{DataDir: string(f.DataDir), Identity: f.Identity, API: f.API, Broker: f.Broker, Log: f.Log, Limits: f.Limits, Sync: f.Sync, Snapshots: f.Snapshots, Retention: f.Retention}
 	checkIdentity(root, &f, &faults)
 	checkBroker(root, c, &faults)
 	seen := map[point.ID]string{}
@@ -184,8 +207,7 @@ func readVenue(s *settings.Section, faults *settings.Faults) Venue {
 		}
 		v.Map = m
 	}
-	owner := map[point.ID]point.ID{}
-	seen := map[point.ID]bool{}
+	seen, shared := map[point.ID]bool{}, map[point.ID]int{}
 	for i := range in.Gateways {
 		g := readGateway(&in.Gateways[i], faults)
 		if seen[g.ID] && g.ID != "" {
@@ -193,12 +215,16 @@ func readVenue(s *settings.Section, faults *settings.Faults) Venue {
 		}
 		seen[g.ID] = true
 		for _, d := range g.Devices {
-			if first, shared := owner[d]; shared {
-				faults.Add(in.Gateways[i].Fault("devices", "device %s is granted to gateway %s already; one device has one gateway", d, first))
-			}
-			owner[d] = g.ID
+			shared[d]++
 		}
 		v.Gateways = append(v.Gateways, g)
+	}
+	for i, g := range v.Gateways {
+		for d := range g.Ranks {
+			if shared[d] < 2 {
+				faults.Add(in.Gateways[i].Fault("ranks", "device %s is granted to gateway %s alone; a rank is for devices that several gateways share", d, g.ID))
+			}
+		}
 	}
 	return v
 }
@@ -207,8 +233,26 @@ func readGateway(s *settings.Section, faults *settings.Faults) Gateway {
 	var in gatewayFile
 	faults.Add(s.Decode(&in))
 	g := Gateway{ID: readID(s, "id", in.ID, faults)}
+	granted := map[point.ID]bool{}
 	for i, d := range in.Devices {
-		g.Devices = append(g.Devices, readID(s, fmt.Sprintf("devices.%d", i), d, faults))
+		key := fmt.Sprintf("devices.%d", i)
+		id := readID(s, key, d, faults)
+		if granted[id] && id != "" {
+			faults.Add(s.Fault(key, "device %s is listed twice; give each device once", id))
+		}
+		granted[id] = true
+		g.Devices = append(g.Devices, id)
+	}
+	for d, rank := range in.Ranks {
+		id, err := point.ParseID(d)
+		if err != nil || !granted[id] {
+			faults.Add(s.Fault("ranks", "%q is none of gateway %s's devices; add it to devices, or take its rank out", d, g.ID))
+			continue
+		}
+		if g.Ranks == nil {
+			g.Ranks = map[point.ID]int{}
+		}
+		g.Ranks[id] = rank
 	}
 	return g
 }

@@ -44,6 +44,16 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestSharedDevicesHaveRanks(t *testing.T) {
+	c, err := load(t, minimal+"      - {id: gw-south, devices: [plc-2], ranks: {plc-2: -1}}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g := c.Venues[0].Gateways; len(g) != 2 || g[0].Ranks["plc-2"] != 0 || g[1].Ranks["plc-2"] != -1 {
+		t.Errorf("gateways %+v", g)
+	}
+}
+
 func TestExternalBrokerHasNoListener(t *testing.T) {
 	c, err := load(t, minimal+"broker: {url: \"mqtts://broker:8883\"}\n")
 	if err != nil || c.Broker.Listen != "" {
@@ -65,7 +75,11 @@ func TestFaults(t *testing.T) {
 		"two brokers":         {minimal + "broker: {listen: \":8883\", url: \"mqtts://b:8883\"}\n", []string{"both listen and url"}},
 		"bad venue id":        {replace("dal-001", "Dal 001"), []string{":4:9", "lower-case"}},
 		"bad device id":       {replace("plc-2", "PLC2"), []string{":6:41", "lower-case"}},
-		"device twice":        {minimal + "      - {id: gw-south, devices: [plc-2]}\n", []string{"aggregator.yaml:7:"}},
+		"device twice":        {replace("plc-2]", "plc-2, plc-1]"), []string{"aggregator.yaml:6:", "device plc-1 is listed twice"}},
+		"rank of no device":   {replace("plc-2]", "plc-2], ranks: {plc-9: 1}"), []string{"aggregator.yaml:6:", "none of gateway gw-north's devices"}},
+		"rank of one's own":   {replace("plc-2]", "plc-2], ranks: {plc-2: 1}"), []string{"aggregator.yaml:6:", "granted to gateway gw-north alone"}},
+		"snapshots too often": {minimal + "snapshots: {every: 1s}\n", []string{"aggregator.yaml:7:", "10s"}},
+		"log too short":       {minimal + "retention: {age: 1m}\n", []string{"aggregator.yaml:7:", "1h"}},
 		"gateway twice":       {minimal + "      - {id: gw-north, devices: [plc-3]}\n", []string{"gateway gw-north is listed twice"}},
 		"venue twice":         {minimal + "  - id: dal-001\n    gateways: [{id: gw-2, devices: [d]}]\n", []string{"venue dal-001 stands at", "aggregator.yaml:4"}},
 		"map is missing":      {replace("    gateways:", "    map: arena.geojson\n    gateways:"), []string{":5:", "arena.geojson", "no such file"}},

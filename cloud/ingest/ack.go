@@ -56,9 +56,7 @@ func (in *Ingest) settle(synced uint64) {
 func (in *Ingest) settleOne(p *pending, a *answer) {
 	switch p.kind {
 	case log.Batch:
-		if l := p.gw.lane(p.batch.Epoch, p.batch.Lane); l != nil {
-			l.mark(p.batch.Seq, p.hash)
-		}
+		p.gw.mark(p.batch, p.print)
 		a.add(laneKey{p.batch.Epoch, p.batch.Lane}, interval.Interval{From: p.batch.Seq, To: p.batch.Seq + 1})
 	case log.Table:
 		if p.table != (point.TableHash{}) {
@@ -67,13 +65,14 @@ func (in *Ingest) settleOne(p *pending, a *answer) {
 		}
 	case log.Inventory:
 		a.inventory = max(a.inventory, p.number)
+		p.gw.forget(p.listed)
 		for _, r := range p.ask {
 			l := p.gw.lanes[laneKey{r.Epoch, r.Lane}]
 			if l == nil {
 				continue
 			}
 			asked := interval.FromIntervals(interval.Interval{From: r.From, To: r.To})
-			for hole := range l.durable.Missing(interval.Interval{From: r.From, To: r.To}) {
+			for hole := range l.Missing(interval.Interval{From: r.From, To: r.To}) {
 				asked.Remove(hole)
 			}
 			for held := range asked.All() {

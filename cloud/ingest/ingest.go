@@ -6,7 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/courtside-edge/courtside/cloud/fingerprint"
 	"github.com/courtside-edge/courtside/cloud/log"
+	"github.com/courtside-edge/courtside/sync/interval"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/wire"
 )
@@ -38,7 +40,8 @@ const (
 	maxStatusBytes    = 64 << 10
 	maxInventoryBytes = 64 << 10
 	maxEpochs         = 4096
-	rememberedFrames  = 1 << 15 // frame hashes a lane; 8 bytes each
+	maxHoles          = 1 << 14 // in what is durable of one lane of an epoch; 16 bytes each
+	maxTables         = 1024
 	wantAgain         = 5 * time.Second
 	commandLife       = 30 * time.Second
 	warnAgain         = time.Minute
@@ -71,7 +74,8 @@ type Stats struct {
 
 type gateway struct {
 	key       Gateway
-	lanes     map[laneKey]*lane
+	lanes     map[laneKey]*interval.Set // durable
+	prints    fingerprint.Book
 	tables    map[point.TableHash]bool // durable
 	assembler wire.TableAssembler
 }
@@ -85,8 +89,9 @@ type pending struct {
 	offset uint64
 	gw     *gateway
 	batch  point.BatchID
-	hash   uint64
-	table  point.TableHash // when kind is a complete table
+	print  fingerprint.Print
+	listed map[point.Epoch]bool // by an inventory; nil when there may be others
+	table  point.TableHash      // when kind is a complete table
 	kind   log.Kind
 	number uint64 // of an inventory
 	ask    []wire.Range
@@ -109,7 +114,7 @@ func New(o Options) *Ingest {
 		warned: map[string]time.Time{}, wanted: map[want]time.Time{}}
 	in.stats.Refused = map[string]uint64{}
 	for _, g := range o.Gateways {
-		in.gateways[g] = &gateway{key: g, lanes: map[laneKey]*lane{}, tables: map[point.TableHash]bool{}}
+		in.gateways[g] = &gateway{key: g, lanes: map[laneKey]*interval.Set{}, tables: map[point.TableHash]bool{}}
 	}
 	return in
 }
@@ -147,9 +152,7 @@ func (in *Ingest) Recover(r log.Record) {
 	switch r.Kind {
 	case log.Batch:
 		if h, err := wire.ParseHeader(r.Payload); err == nil {
-			if l := gw.lane(h.Epoch, h.Lane); l != nil {
-				l.mark(h.Seq, shortHash(r.Payload))
-			}
+			gw.mark(h.ID(), fingerprint.Of(r.Payload))
 		}
 	case log.Table:
 		if _, hash, done, err := gw.assembler.Add(r.Payload); err == nil && done {
@@ -197,10 +200,10 @@ func (in *Ingest) handleBatch(gw *gateway, t wire.Topic, payload []byte, receive
 		in.refuse(t, reason, err)
 		return
 	}
-	hash := shortHash(payload)
+	print := fingerprint.Of(payload)
 	in.mu.Lock()
 	l := gw.lane(h.Epoch, h.Lane)
-	durable := l != nil && l.holds(h.Seq, hash)
+	durable := gw.holds(h.ID(), print)
 	if durable {
 		in.stats.Duplicates++
 	}
@@ -211,7 +214,7 @@ func (in *Ingest) handleBatch(gw *gateway, t wire.Topic, payload []byte, receive
 	case durable:
 		in.ack(gw, wire.Ack{Durable: []wire.Range{{Epoch: h.Epoch, Lane: h.Lane, From: h.Seq, To: h.Seq + 1}}})
 	default:
-		in.append(gw, log.Batch, payload, received, pending{batch: h.ID(), hash: hash})
+		in.append(gw, log.Batch, payload, received, pending{batch: h.ID(), print: print})
 	}
 }
 
@@ -227,6 +230,11 @@ func (in *Ingest) handleTable(gw *gateway, t wire.Topic, payload []byte, receive
 	if gw.tables[t.Hash] {
 		in.mu.Unlock()
 		in.ack(gw, wire.Ack{Tables: []point.TableHash{t.Hash}})
+		return
+	}
+	if len(gw.tables) >= maxTables {
+		in.mu.Unlock()
+		in.refuse(t, "too-many-tables", fmt.Errorf("gateway %s has %d point tables, its limit", t.Gateway, maxTables))
 		return
 	}
 	_, hash, done, err := gw.assembler.Add(payload)
@@ -252,7 +260,7 @@ func (in *Ingest) handleInventory(gw *gateway, t wire.Topic, payload []byte, rec
 		in.refuse(t, wire.Reason(err), err)
 		return
 	}
-	p := pending{number: inv.Number}
+	p := pending{number: inv.Number, listed: listed(&inv)}
 	for _, e := range inv.Epochs {
 		for _, l := range e.Lanes {
 			for _, r := range l.Pending {
