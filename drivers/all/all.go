@@ -3,6 +3,7 @@ package all
 
 import (
 	"github.com/courtside-edge/courtside/drivers"
+	"github.com/courtside-edge/courtside/drivers/adc"
 	"github.com/courtside-edge/courtside/drivers/gpio"
 	"github.com/courtside-edge/courtside/drivers/modbus"
 	"github.com/courtside-edge/courtside/drivers/opcua"
@@ -12,6 +13,7 @@ import (
 // All returns every driver by the name that configuration uses.
 func All() drivers.Registry {
 	return drivers.Registry{
+		"adc":      adc.Driver{},
 		"gpio":     gpio.Driver{},
 		"modbus":   modbus.Driver{},
 		"opcua":    opcua.Driver{},
