@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -19,8 +20,16 @@ import (
 )
 
 // serveVariable makes this test binary a set of PLCs in a process of its own, so that the CPU
-// that a benchmark reports is the gateway's alone. Its value is "count registers delay".
+// that a benchmark reports is the gateway's alone. Its value is a fleet.
 const serveVariable = "COURTSIDE_MODBUS_BENCH_SERVE"
+
+// fleet is the PLCs of a benchmark.
+type fleet struct {
+	count, registers int
+	delay            time.Duration
+	units            int  // of each, from 1 on
+	dead             bool // the last PLC answers nothing; of several units, the last one of each
+}
 
 func TestMain(m *testing.M) {
 	if spec := os.Getenv(serveVariable); spec != "" {
@@ -31,22 +40,30 @@ func TestMain(m *testing.M) {
 }
 
 func servePLCs(spec string) {
-	var count, registers int
-	var delay time.Duration
-	if _, err := fmt.Sscan(spec, &count, &registers, (*int64)(&delay)); err != nil {
+	var f fleet
+	if _, err := fmt.Sscan(spec, &f.count, &f.registers, (*int64)(&f.delay), &f.units, &f.dead); err != nil {
 		fmt.Println(err)
 		return
 	}
-	for range count {
-		memory := modbusserver.NewRegisters(map[uint8]modbusserver.Size{1: {Holding: registers}})
-		s, err := modbusserver.Start("127.0.0.1:0", memory, modbusserver.Options{Direct: delay == 0})
+	for n := range f.count {
+		layout := map[uint8]modbusserver.Size{}
+		for u := range f.units {
+			layout[uint8(u+1)] = modbusserver.Size{Holding: f.registers}
+		}
+		s, err := modbusserver.Start("127.0.0.1:0", modbusserver.NewRegisters(layout), modbusserver.Options{Direct: f.delay == 0 && !f.dead})
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
 		defer s.Close()
-		if delay > 0 {
-			s.SetFault(modbusserver.Delay(delay))
+		dies := f.dead && (f.units > 1 || n == f.count-1)
+		if f.delay > 0 || dies {
+			s.SetFault(func(e *modbusserver.Exchange) {
+				e.Delay = f.delay
+				if dies && (f.units == 1 || int(e.Unit()) == f.units) {
+					e.Answers = nil
+				}
+			})
 		}
 		fmt.Println(s.Addr())
 	}
@@ -57,8 +74,13 @@ func servePLCs(spec string) {
 // plcs starts PLCs in another process and returns their addresses.
 func plcs(b *testing.B, count, registers int, delay time.Duration) []string {
 	b.Helper()
+	return fleet{count: count, registers: registers, delay: delay, units: 1}.start(b)
+}
+
+func (f fleet) start(b *testing.B) []string {
+	b.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d %d", serveVariable, count, registers, delay))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d %d %d %t", serveVariable, f.count, f.registers, f.delay, f.units, f.dead))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -75,7 +97,7 @@ func plcs(b *testing.B, count, registers int, delay time.Duration) []string {
 	for lines := bufio.NewScanner(out); lines.Scan() && lines.Text() != "ready"; {
 		addresses = append(addresses, lines.Text())
 	}
-	if len(addresses) != count {
+	if len(addresses) != f.count {
 		b.Fatalf("the PLCs say: %v", addresses)
 	}
 	return addresses
@@ -85,22 +107,32 @@ type benchClock struct{ start time.Time }
 
 func (c benchClock) Mono() int64 { return int64(time.Since(c.start)) }
 
-// connect opens a connection to a PLC of so many registers.
-func connect(b *testing.B, addr string, registers, depth, perRequest int) drivers.Conn {
+// source prepares a PLC of so many registers in each of some units.
+func source(b *testing.B, options string, registers, units int) drivers.Source {
 	b.Helper()
-	g := drivers.Group{Options: driverstest.Section("source", "table: holding\naddress: 0")}
+	var groups []drivers.Group
 	p := &point.Point{Type: point.Int, Class: point.State}
-	for i := range registers {
-		g.Targets = append(g.Targets, drivers.Target{Index: uint32(i), Point: p})
+	for u := range units {
+		g := drivers.Group{Options: driverstest.Section("source", fmt.Sprintf("table: holding\naddress: 0\nunit: %d", u+1))}
+		for i := range registers {
+			g.Targets = append(g.Targets, drivers.Target{Index: uint32(u*registers + i), Point: p})
+		}
+		groups = append(groups, g)
 	}
-	source, err := modbus.Driver{}.Prepare(drivers.Device{
-		ID: "plc", Options: driverstest.Section("options", fmt.Sprintf("address: %s\ndepth: %d\nmax_registers: %d", addr, depth, perRequest)),
-		Classes: []drivers.ScanClass{{Name: "fast", Period: 100 * time.Millisecond}}, Groups: []drivers.Group{g}, Clock: benchClock{time.Now()},
+	s, err := modbus.Driver{}.Prepare(drivers.Device{
+		ID: "plc", Options: driverstest.Section("options", options),
+		Classes: []drivers.ScanClass{{Name: "fast", Period: 100 * time.Millisecond}}, Groups: groups, Clock: benchClock{time.Now()},
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	c, err := source.Open(b.Context())
+	return s
+}
+
+// connect opens a connection to a PLC of so many registers.
+func connect(b *testing.B, addr string, registers, depth, perRequest int) drivers.Conn {
+	b.Helper()
+	c, err := source(b, fmt.Sprintf("address: %s\ndepth: %d\nmax_registers: %d", addr, depth, perRequest), registers, 1).Open(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -191,6 +223,121 @@ func BenchmarkRoundTrip(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64((b.N+requests-1)/requests*requests)/b.Elapsed().Seconds(), "requests/s")
+		})
+	}
+}
+
+// warmUp is how many scans are made before the latencies count: they connect, and notice who is dead.
+const warmUp = 10
+
+// scans polls a PLC every period, as a worker does, and returns how long each scan took from its slot. A slot that was missed
+// takes until the next one is over.
+func scans(b *testing.B, s drivers.Source, period time.Duration, n int) (took []time.Duration) {
+	ctx := b.Context()
+	var c drivers.Conn
+	var missed []time.Time
+	for slot, k := time.Now(), 0; k < n+warmUp; slot, k = slot.Add(period), k+1 {
+		if time.Since(slot) > period { // missed, and not queued
+			missed = append(missed, slot)
+			continue
+		}
+		time.Sleep(time.Until(slot))
+		if c == nil {
+			var err error
+			if c, err = s.Open(ctx); err != nil {
+				c = nil
+			}
+		}
+		if c != nil && c.Poll(ctx, 0, func(*drivers.Block) {}) != nil {
+			c.Close()
+			c = nil
+		}
+		for _, at := range append(missed, slot) {
+			if k >= warmUp {
+				took = append(took, time.Since(at))
+			}
+		}
+		missed = missed[:0]
+	}
+	if c != nil {
+		c.Close()
+	}
+	return took
+}
+
+// percentiles reports the median and P99 of latencies under a name.
+func percentiles(b *testing.B, name string, took []time.Duration) {
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2])/1e6, "p50-ms-"+name)
+	b.ReportMetric(float64(took[len(took)*99/100])/1e6, "p99-ms-"+name)
+}
+
+// BenchmarkManyPLCs polls 64 PLCs that answer after 20 ms, 100 registers each, every 100 ms. An op is a scan of all.
+func BenchmarkManyPLCs(b *testing.B) {
+	const count, registers = 64, 100
+	var sources []drivers.Source
+	for _, addr := range (fleet{count: count, registers: registers, delay: 20 * time.Millisecond, units: 1}).start(b) {
+		sources = append(sources, source(b, "address: "+addr, registers, 1))
+	}
+	b.ResetTimer()
+	before := processCPU()
+	took := scanAll(b, sources)
+	b.ReportMetric(float64(processCPU()-before)/float64(b.N*count*registers), "cpu-ns/value")
+	percentiles(b, "all", slices.Concat(took...))
+}
+
+// BenchmarkOneDeadPLC polls two fleets of 64 such PLCs at the same time, so that what else the machine does meets both: one is whole, of the
+// other one PLC answers nothing, and the latencies are those of its other 63.
+func BenchmarkOneDeadPLC(b *testing.B) {
+	const count, registers = 64, 100
+	var sources []drivers.Source
+	for _, dead := range []bool{false, true} {
+		for _, addr := range (fleet{count: count, registers: registers, delay: 20 * time.Millisecond, units: 1, dead: dead}).start(b) {
+			sources = append(sources, source(b, "address: "+addr, registers, 1))
+		}
+	}
+	interleaved := make([]drivers.Source, 0, len(sources))
+	for n := range count {
+		interleaved = append(interleaved, sources[n], sources[count+n])
+	}
+	b.ResetTimer()
+	took := scanAll(b, interleaved)
+	var whole, beside []time.Duration
+	for n := range count - 1 {
+		whole, beside = append(whole, took[2*n]...), append(beside, took[2*n+1]...)
+	}
+	percentiles(b, "whole", whole)
+	percentiles(b, "beside-dead", beside)
+}
+
+// scanAll polls every source each 100 ms, spread over the period, as phases do.
+func scanAll(b *testing.B, sources []drivers.Source) [][]time.Duration {
+	took := make([][]time.Duration, len(sources))
+	var wg sync.WaitGroup
+	for n, s := range sources {
+		wg.Go(func() { took[n] = scans(b, s, 100*time.Millisecond, b.N) })
+		time.Sleep(100 * time.Millisecond / time.Duration(len(sources)))
+	}
+	wg.Wait()
+	return took
+}
+
+// BenchmarkOneDeadUnit polls two serial servers with 32 units each, of which each answers after 1 ms, every 250 ms and at the same time. Of the one's
+// units, one answers nothing. The latencies are those of whole scans; the probes that ask whether the dead one is back are part of them.
+func BenchmarkOneDeadUnit(b *testing.B) {
+	const units, registers = 32, 20
+	for _, depth := range []int{1, 4} {
+		b.Run(fmt.Sprintf("depth=%d", depth), func(b *testing.B) {
+			took := make([][]time.Duration, 2)
+			var wg sync.WaitGroup
+			for n, dead := range []bool{false, true} {
+				addr := fleet{count: 1, registers: registers, delay: time.Millisecond, units: units, dead: dead}.start(b)[0]
+				s := source(b, fmt.Sprintf("address: %s\ndepth: %d", addr, depth), registers, units)
+				wg.Go(func() { took[n] = scans(b, s, 250*time.Millisecond, b.N) })
+			}
+			wg.Wait()
+			percentiles(b, "whole", took[0])
+			percentiles(b, "with-dead", took[1])
 		})
 	}
 }

@@ -14,8 +14,11 @@ const (
 	unitFailures = 2 // requests in a row that suspend it
 	unitBase     = time.Second
 	unitMax      = time.Minute
-	// minProbe is the shortest that a suspended unit is waited for; beyond, four times as long as it ever took.
-	minProbe = 20 * time.Millisecond
+	// minProbe is the shortest that a suspended unit is waited for; beyond, four times as long as it took lately, or any other unit when
+	// it never answered. One probe in patientProbe waits for the whole timeout.
+	minProbe     = 20 * time.Millisecond
+	patientProbe = 8
+	slowDecay    = 32 // a slow answer is forgotten over some times as many
 	// maxWitnesses is how many other units are asked whether the line itself is dead.
 	maxWitnesses = 2
 )
@@ -24,9 +27,10 @@ const (
 type unit struct {
 	id      uint8
 	breaker *policy.Breaker // nil for the only unit: if that is silent, so is the connection
-	slowest time.Duration   // that it ever took to answer
+	slowest time.Duration   // that it took to answer lately
 	witness *request        // answered last on connection conn
 	conn    uint64
+	probes  int // since it was suspended
 }
 
 func newUnit(id uint8, alone bool) *unit {
@@ -72,7 +76,8 @@ func (c *Conn) judge(r *request, a answer) {
 		c.source.log.Info("the unit answers again", "unit", u.id)
 	}
 	u.breaker.Succeed()
-	u.slowest = max(u.slowest, c.line.took)
+	u.probes = 0
+	u.slowest = max(c.line.took, u.slowest-u.slowest/slowDecay)
 	u.witness, u.conn = r, c.id
 }
 
@@ -119,13 +124,25 @@ func (c *Conn) candidate(s *sending) *request {
 	return nil
 }
 
+// patience returns how long a probe of u is waited for.
+func (s *Source) patience(u *unit) time.Duration {
+	slowest := u.slowest
+	for _, o := range s.units {
+		if u.slowest == 0 {
+			slowest = max(slowest, o.slowest)
+		}
+	}
+	if u.probes++; u.probes%patientProbe == 0 || slowest == 0 {
+		return s.options.Timeout
+	}
+	return min(s.options.Timeout, max(minProbe, 4*slowest))
+}
+
 // probe asks a suspended unit once, after everybody else was served, and for no longer than it may need.
 func (c *Conn) probe(co *course, r *request, yield func(*drivers.Block)) error {
-	if u := c.source.units[r.unit]; u.slowest > 0 {
-		limit := c.line.timeout
-		c.line.timeout = min(limit, max(minProbe, 4*u.slowest))
-		defer func() { c.line.timeout = limit }()
-	}
+	limit := c.line.timeout
+	c.line.timeout = c.source.patience(c.source.units[r.unit])
+	defer func() { c.line.timeout = limit }()
 	if err := c.wire.send(append([]byte(nil), r.adu...), 0); err != nil {
 		return err
 	}
