@@ -102,40 +102,56 @@ func (r *rig) drain(ctx context.Context, l *load) (d drained, a *ages, err error
 	return d, a, err
 }
 
-// settle returns when the aggregator's events come no faster than they are made, and what came beyond that until then.
-func (r *rig) settle(ctx context.Context) (d drained, err error) {
+// settled is how many looks in a row have to show nothing but live events before a backlog counts as drained.
+const settled = 10
+
+// settle watches until the aggregator's events come no faster than they are made, and returns what came beyond that.
+func (r *rig) settle(ctx context.Context) (drained, error) {
 	const look = 50 * time.Millisecond
 	begun := time.Now()
 	first, err := r.metrics(ctx)
 	if err != nil {
-		return d, err
+		return drained{}, err
 	}
-	quiet, last, lastAt := 0, first.sum(eventsMetric), begun
-	for quiet < 10 {
+	var seen []drained
+	for quiet := 0; quiet < settled; {
 		if err := wait(ctx, look); err != nil {
-			return d, fmt.Errorf("the backlog was not drained in time: %w", err)
+			return drained{}, fmt.Errorf("the backlog was not drained in time: %w", err)
 		}
 		m, err := r.metrics(ctx)
 		if err != nil {
-			return d, err
+			return drained{}, err
 		}
+		at := time.Since(begun).Seconds()
 		st, err := r.gatewayStatus(ctx)
 		if err != nil {
-			return d, err
+			return drained{}, err
 		}
-		now, n, old := time.Now(), m.sum(eventsMetric), uint64(0)
+		old := uint64(0)
 		for _, lane := range st.Lanes {
 			old += lane.Backlog.Batches
 		}
-		extra := n - last - steadyRate*now.Sub(lastAt).Seconds()
-		if old > 0 || extra > steadyRate/2*now.Sub(lastAt).Seconds() {
+		now := drained{m.sum(eventsMetric) - first.sum(eventsMetric) - steadyRate*at, at}
+		quiet++
+		if n := len(seen); old > 0 || n == 0 || now.events-seen[n-1].events > steadyRate/2*(at-seen[n-1].seconds) {
 			quiet = 0
-			d.events = n - first.sum(eventsMetric) - steadyRate*now.Sub(begun).Seconds()
-			d.seconds = now.Sub(begun).Seconds()
-		} else {
-			quiet++
 		}
-		last, lastAt = n, now
+		seen = append(seen, now)
 	}
-	return d, nil
+	return most(seen), nil
+}
+
+// most returns the first of seen at which nearly everything had come: the rest of the time is the looking, not the drain.
+func most(seen []drained) drained {
+	const nearly = 0.95
+	top := 0.0
+	for _, d := range seen {
+		top = max(top, d.events)
+	}
+	for _, d := range seen {
+		if d.events >= nearly*top {
+			return d
+		}
+	}
+	return drained{}
 }

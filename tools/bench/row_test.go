@@ -154,3 +154,13 @@ func TestFlags(t *testing.T) {
 		}
 	}
 }
+
+func TestADrainEndsWhenNearlyEverythingCame(t *testing.T) {
+	seen := []drained{{1e6, 0.1}, {1.9e6, 0.2}, {1.95e6, 0.3}, {1.94e6, 0.4}, {2e6, 5}}
+	if d := most(seen); d.seconds != 0.2 || d.rate() != 9.5e6 {
+		t.Errorf("it ended at %+v, want 0.2 s", d)
+	}
+	if d := most(nil); !math.IsNaN(d.rate()) {
+		t.Errorf("nothing came at %g a second", d.rate())
+	}
+}
