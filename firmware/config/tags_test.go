@@ -274,3 +274,32 @@ func FuzzTagList(f *testing.F) {
 		}
 	})
 }
+
+// TestTheExamplesOfTheDocs checks every complete device of docs/drivers.md as the gateway would.
+func TestTheExamplesOfTheDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/drivers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for block := range strings.SplitSeq(string(text), "```yaml\n") {
+		block, _, _ = strings.Cut(block, "```")
+		if !strings.HasPrefix(block, "scan_classes:") {
+			continue
+		}
+		general, _, _ := strings.Cut(head, "scan_classes:")
+		c, err := Parse("drivers.md", []byte(general+block), all.All())
+		if err != nil {
+			t.Errorf("%v in\n%s", err, block)
+			continue
+		}
+		for _, d := range c.Devices {
+			seen[d.Driver] = true
+		}
+	}
+	for name := range all.All() {
+		if !seen[name] {
+			t.Errorf("docs/drivers.md shows no complete device of driver %s", name)
+		}
+	}
+}
