@@ -162,7 +162,7 @@ func (g *Gateway) openWorkers() error {
 }
 
 func (g *Gateway) openUplink(ctx context.Context) error {
-	o := uplink.Options{Venue: g.c.Venue, Gateway: g.c.Gateway, Dial: g.d.Dial, Spool: g.keeper, Status: g.wireStatus, CloudTime: g.cloudTime, Now: g.now, Log: g.log}
+	o := uplink.Options{Venue: g.c.Venue, Gateway: g.c.Gateway, Dial: g.d.Dial, RateLimit: g.c.Uplink.RateLimit, Spool: g.keeper, Status: g.wireStatus, CloudTime: g.cloudTime, Now: g.now, Log: g.log}
 	if o.Dial == nil {
 		var err error
 		if g.identity, err = openIdentity(ctx, g.c.Identity, g.judgedAt(), g.log); err != nil {

@@ -18,7 +18,7 @@ var errNoAcks = errors.New("no ack for a long time")
 func (s *session) control(ctx context.Context) ending {
 	inventory := time.NewTicker(InventoryEvery)
 	defer inventory.Stop()
-	credit := time.NewTicker(creditTick)
+	credit := pulse{Ticker: time.NewTicker(creditTick), ticks: true}
 	defer credit.Stop()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -31,11 +31,12 @@ func (s *session) control(ctx context.Context) ending {
 		if end, over := s.look(time.Now(), timer); over {
 			return end
 		}
+		credit.tick(s.limited())
 		select {
 		case <-s.turn:
 		case <-timer.C:
 		case <-credit.C:
-			s.openCredit()
+			s.poke(s.wake)
 		case f := <-s.todo:
 			f()
 		case <-inventory.C:
@@ -135,13 +136,27 @@ func (s *session) halfLife() *time.Timer {
 	return t
 }
 
-func (s *session) openCredit() {
-	s.mu.Lock()
-	limited := s.credit.rate != 0
-	s.mu.Unlock()
-	if limited {
-		s.poke(s.wake)
+// pulse is a ticker that rests while nobody needs it.
+type pulse struct {
+	*time.Ticker
+	ticks bool
+}
+
+func (p *pulse) tick(wanted bool) {
+	switch {
+	case wanted && !p.ticks:
+		p.Reset(creditTick)
+	case !wanted && p.ticks:
+		p.Stop()
 	}
+	p.ticks = wanted
+}
+
+// limited reports whether credit or rate may open by time alone.
+func (s *session) limited() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.credit.rate != 0 || s.limit.all.rate != 0
 }
 
 // tell publishes the inventory, and the status if it changed.

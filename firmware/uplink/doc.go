@@ -5,6 +5,11 @@
 // first batch that names it. A PUBACK says that a broker took a message and nothing more; only an ack of the
 // cloud lets a batch go. What is in flight is bounded by a window that grows with acks and halves when one is late.
 //
+// A backlog goes as fast as live batches do not feel: how much of it is in flight halves whenever 95 % of the live ones of the last
+// second took longer, from the batcher to their ack, than twice the best round trip or 20 ms more than that; it doubles, later
+// grows by addition, while they do not (pace.go). The cloud's replay credit and the configured rate limit bound it too; the limit holds live batches
+// to the rate by themselves, so that none waits for what the backlog has used.
+//
 //	what fails                          what happens                                                        what shows it
 //	no broker, refused, identity gone   tried again with full jitter, 0.5 s to 30 s                         Stats.Failed, State
 //	link cut, broker disconnects        everything in flight returns to the spool; tried again as above;    Stats.Lost

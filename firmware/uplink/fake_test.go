@@ -28,10 +28,13 @@ type cloud struct {
 	refuse   error         // of Dial
 	trip     time.Duration // from publish to PUBACK, and from there to the ack
 	write    time.Duration // that a Publish takes
-	silent   bool          // the aggregator acknowledges nothing
-	cutEach  bool          // the broker disconnects at each batch
-	twice    bool          // acks come twice
-	hostile  bool          // each ack is followed by lies
+	speed    int64         // of the link, bytes a second; 0 for no limit
+	free     time.Time     // when the link has sent what it was given
+	acked    map[point.BatchID]time.Time
+	silent   bool // the aggregator acknowledges nothing
+	cutEach  bool // the broker disconnects at each batch
+	twice    bool // acks come twice
+	hostile  bool // each ack is followed by lies
 	credit   uint32
 	noSubs   error
 	sessions []*fakeSession
@@ -46,7 +49,7 @@ type cloud struct {
 }
 
 func newCloud() *cloud {
-	return &cloud{trip: 5 * time.Millisecond, retained: map[string][]byte{}, got: map[point.BatchID]int{}, frames: map[point.BatchID]string{}}
+	return &cloud{trip: 5 * time.Millisecond, retained: map[string][]byte{}, acked: map[point.BatchID]time.Time{}, got: map[point.BatchID]int{}, frames: map[point.BatchID]string{}}
 }
 
 func (c *cloud) set(f func()) { c.mu.Lock(); defer c.mu.Unlock(); f() }
@@ -139,9 +142,10 @@ func (s *fakeSession) Subscribe(_ context.Context, filters ...string) error {
 
 func (s *fakeSession) Publish(m mqtt.Message, done func(error)) error {
 	s.c.mu.Lock()
-	wait := s.c.write
+	queue := s.c.send(len(m.Payload))
+	wait := max(s.c.write, queue-buffered)
 	s.c.mu.Unlock()
-	if wait > 0 {
+	if queue = min(queue, buffered); wait > 0 {
 		select {
 		case <-time.After(wait):
 		case <-s.lost:
@@ -169,7 +173,7 @@ func (s *fakeSession) Publish(m mqtt.Message, done func(error)) error {
 	if batch {
 		id = s.arrive(m)
 	}
-	trip := s.c.trip
+	trip := s.c.trip + queue
 	s.work.Go(func() {
 		ok := s.after(trip)
 		if done != nil {
@@ -193,6 +197,22 @@ func (s *fakeSession) after(d time.Duration) bool {
 	case <-s.lost:
 		return false
 	}
+}
+
+// buffered is how much of a slow link's queue a writer does not wait for.
+const buffered = 100 * time.Millisecond
+
+// send returns when the link will have sent n bytes more. The caller holds the lock.
+func (c *cloud) send(n int) time.Duration {
+	if c.speed == 0 {
+		return 0
+	}
+	now := time.Now()
+	if c.free.Before(now) {
+		c.free = now
+	}
+	c.free = c.free.Add(time.Duration(n) * time.Second / time.Duration(c.speed))
+	return c.free.Sub(now)
 }
 
 // arrive notes a batch. The caller holds the cloud's lock.
@@ -231,6 +251,9 @@ func (s *fakeSession) answer(m mqtt.Message, id point.BatchID, batch bool) {
 		a.Durable = []wire.Range{{Epoch: id.Epoch, Lane: id.Lane, From: id.Seq, To: id.Seq + 1}}
 		delete(s.flights, id)
 		c.inFlight--
+		if _, again := c.acked[id]; !again {
+			c.acked[id] = time.Now()
+		}
 	} else {
 		inv, err := wire.DecodeInventory(m.Payload)
 		if err != nil {

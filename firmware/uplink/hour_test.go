@@ -28,7 +28,7 @@ func TestAnHourOnlineWritesNoTelemetry(t *testing.T) {
 		}
 		stop := background(b.Run)
 		time.Sleep(5 * time.Second) // the window opens
-		const every = 250 * time.Millisecond
+		const every = 500 * time.Millisecond
 		sent := uint64(0)
 		for end := time.Now().Add(time.Hour); time.Now().Before(end); time.Sleep(every) {
 			sent++

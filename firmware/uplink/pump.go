@@ -101,8 +101,9 @@ func (s *session) counted(t spool.Taken) {
 func (s *session) grant(now time.Time) (spool.Grant, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := spool.Grant{Window: s.win.grant(now), LiveOnly: s.stopping, NoReplay: !s.credit.any(now)}
-	return g, g.Window > 0 && !s.draining && s.err == nil
+	some, backlog := s.limit.any(now)
+	g := spool.Grant{Window: s.win.grant(now), Backlog: s.win.paced(now), LiveOnly: s.stopping || !backlog, NoReplay: !s.credit.any(now)}
+	return g, g.Window > 0 && some && !s.draining && s.err == nil
 }
 
 // took notes that a batch is on its way.
@@ -111,7 +112,8 @@ func (s *session) took(now time.Time, t spool.Taken) {
 	if s.win.down {
 		s.u.count.probes.Add(1)
 	}
-	s.win.sent(now, t.ID, t.Size)
+	s.win.sent(t.ID, flight{at: now, size: t.Size, waited: t.Waited, backlog: t.Backlog})
+	s.limit.use(t.Size, t.Backlog)
 	if t.Backlog && t.ID.Lane == point.Telemetry {
 		s.credit.use(t.Size)
 	}

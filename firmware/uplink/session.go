@@ -46,6 +46,7 @@ type session struct {
 	mu        sync.Mutex
 	win       *window
 	credit    credit
+	limit     limit
 	tables    map[point.TableHash]bool // published on this connection
 	status    string                   // last published
 	judge     Judge                    // nil before there is a connection
@@ -58,7 +59,7 @@ type session struct {
 // connect opens a session and announces the gateway. down says that no ack has come since a link was found down.
 func (u *Uplink) connect(ctx context.Context, updated <-chan struct{}, down bool) (*session, error) {
 	s := &session{u: u, id: newSessionID(), updated: updated, wake: make(chan struct{}, 1), turn: make(chan struct{}, 1),
-		todo: make(chan func(), queued), gone: make(chan struct{}), win: newWindow(time.Now(), u.o.Window, down, u.o.Jitter), tables: map[point.TableHash]bool{}, questions: map[uint64]time.Time{}}
+		todo: make(chan func(), queued), limit: newLimit(time.Now(), u.o.RateLimit), gone: make(chan struct{}), win: newWindow(time.Now(), u.o.Window, down, u.o.Jitter), tables: map[point.TableHash]bool{}, questions: map[uint64]time.Time{}}
 	if u.o.Identity != nil {
 		s.expires = u.o.Identity.NotAfter()
 	}

@@ -76,6 +76,8 @@ type Options struct {
 	Status   func() wire.Status
 	Identity Identity // nil for none that changes
 	Window   int64    // the most bytes in flight; DefaultWindow
+	// RateLimit is how many bytes of batches go a second at most, live ones first; 0 for no limit.
+	RateLimit int64
 	// CloudTime is told the cloud's time of each ack that answers an inventory, and how long ago that was sent. It reports whether the
 	// inventory says more now, which then goes out at once. nil for none.
 	CloudTime func(cloud time.Time, roundTrip time.Duration) (told bool)

@@ -22,8 +22,10 @@ const (
 
 // flight is one batch on its way.
 type flight struct {
-	at   time.Time
-	size int
+	at      time.Time
+	size    int
+	waited  time.Duration // before it was published
+	backlog bool
 }
 
 // window decides how much may be in flight, and when an ack is late. It is a state machine: the time is passed in.
@@ -32,6 +34,9 @@ type window struct {
 	size, most int64
 	slowStart  int64 // below it the window grows by what is acknowledged
 	flights    map[point.BatchID]flight
+	backlog    int64 // bytes of flights that are of the backlog
+	pace       pace
+	began      time.Time
 	again      map[point.BatchID]bool // late once: their acks measure nothing
 
 	srtt, vary time.Duration
@@ -49,7 +54,7 @@ type window struct {
 
 // newWindow returns the window of a new session. One that follows a session that ended down begins with a probe.
 func newWindow(now time.Time, most int64, down bool, jitter func(time.Duration) time.Duration) *window {
-	return &window{size: min(leastWindow, most), down: down, fell: now, most: most, slowStart: most, flights: map[point.BatchID]flight{},
+	return &window{size: min(leastWindow, most), down: down, fell: now, most: most, slowStart: most, flights: map[point.BatchID]flight{}, pace: newPace(now, most), began: now,
 		again: map[point.BatchID]bool{}, timeout: firstTimeout, pauses: backoff{jitter: jitter, base: probeBase, max: probeMax}}
 }
 
@@ -67,15 +72,29 @@ func (w *window) grant(now time.Time) int64 {
 	return 1 // one probe
 }
 
-func (w *window) sent(now time.Time, id point.BatchID, size int) {
+func (w *window) sent(id point.BatchID, f flight) {
 	if w.since.IsZero() {
-		w.since = now
+		w.since = f.at
 	}
-	w.flights[id] = flight{now, size}
+	w.flights[id] = f
+	if f.backlog {
+		w.backlog += int64(f.size)
+	}
 }
 
+// over takes a batch out of flight.
+func (w *window) over(id point.BatchID, f flight) {
+	delete(w.flights, id)
+	if f.backlog {
+		w.backlog -= int64(f.size)
+	}
+}
+
+// paced returns how many bytes of the backlog may be in flight.
+func (w *window) paced(now time.Time) int64 { return w.pace.backlog(now, w.backlog) }
+
 // unsent takes back a batch that did not go.
-func (w *window) unsent(id point.BatchID) { delete(w.flights, id) }
+func (w *window) unsent(id point.BatchID) { w.over(id, w.flights[id]) }
 
 // acked takes in an ack that counted; ids are those of its batches that were in flight. It reports whether the link came up again.
 func (w *window) acked(now time.Time, ids []point.BatchID) (up bool) {
@@ -84,11 +103,15 @@ func (w *window) acked(now time.Time, ids []point.BatchID) (up bool) {
 		if !ok {
 			continue
 		}
-		delete(w.flights, id)
+		w.over(id, f)
 		if w.again[id] {
 			delete(w.again, id)
 		} else {
 			w.measure(now.Sub(f.at))
+			w.pace.measure(now.Sub(f.at))
+		}
+		if !f.backlog || f.waited > 0 && f.at.Add(-f.waited).After(w.began) { // a live one that waited until it counts as backlog is late above all
+			w.pace.observe(now, f.waited+now.Sub(f.at))
 		}
 		if w.size < w.slowStart {
 			w.size += int64(f.size)
@@ -130,7 +153,7 @@ func (w *window) late(now time.Time) (ids []point.BatchID, fell bool) {
 		if fell || now.Sub(f.at) >= w.timeout {
 			ids = append(ids, id)
 			w.again[id] = true
-			delete(w.flights, id)
+			w.over(id, f)
 		}
 	}
 	if len(ids) == 0 && !fell {

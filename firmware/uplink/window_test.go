@@ -23,7 +23,7 @@ func TestWindowGrowsWithAcksAndHalvesOnce(t *testing.T) {
 	}
 	n := uint64(0)
 	ack := func(rtt time.Duration) {
-		w.sent(now, batchNo(n), 100_000)
+		w.sent(batchNo(n), flight{at: now, size: 100_000})
 		now = now.Add(rtt)
 		w.acked(now, []point.BatchID{batchNo(n)})
 		n++
@@ -42,7 +42,7 @@ func TestWindowGrowsWithAcksAndHalvesOnce(t *testing.T) {
 		t.Fatalf("timeout %v", w.timeout)
 	}
 	for i := range uint64(5) {
-		w.sent(now, batchNo(100+i), 1000)
+		w.sent(batchNo(100+i), flight{at: now, size: 1000})
 	}
 	if ids, fell := w.late(now.Add(minTimeout - 1)); len(ids) > 0 || fell {
 		t.Fatal("late too early")
@@ -52,7 +52,7 @@ func TestWindowGrowsWithAcksAndHalvesOnce(t *testing.T) {
 		t.Fatalf("%d late, fell %v, window %d, timeout %v", len(ids), fell, w.grant(now), w.timeout)
 	}
 	size := w.size
-	w.sent(now, batchNo(200), 100_000)
+	w.sent(batchNo(200), flight{at: now, size: 100_000})
 	w.acked(now.Add(time.Millisecond), []point.BatchID{batchNo(200)})
 	if w.size-size > growth || w.size == size {
 		t.Fatalf("after a late ack it grew by %d at once", w.size-size)
@@ -62,8 +62,8 @@ func TestWindowGrowsWithAcksAndHalvesOnce(t *testing.T) {
 func TestThreeSilentTimeoutsAndTheProbes(t *testing.T) {
 	now := time.Unix(1000, 0)
 	w := newWindow(now, 1<<20, false, half)
-	w.sent(now, batchNo(1), 1000)
-	w.sent(now, batchNo(2), 1000)
+	w.sent(batchNo(1), flight{at: now, size: 1000})
+	w.sent(batchNo(2), flight{at: now, size: 1000})
 	now = now.Add(silences * firstTimeout)
 	if ids, fell := w.late(now); !fell || len(ids) != 2 || w.grant(now) != 0 {
 		t.Fatalf("fell %v with %v, window %d", fell, ids, w.grant(now))
@@ -76,7 +76,7 @@ func TestThreeSilentTimeoutsAndTheProbes(t *testing.T) {
 		if w.grant(now) != 1 {
 			t.Fatalf("probe %d may not go after %v", i, wait)
 		}
-		w.sent(now, batchNo(10+i), 1000)
+		w.sent(batchNo(10+i), flight{at: now, size: 1000})
 		if w.grant(now) != 0 {
 			t.Fatal("two probes at once")
 		}
@@ -98,12 +98,12 @@ func TestThreeSilentTimeoutsAndTheProbes(t *testing.T) {
 func TestSilenceIsNotHiddenByResending(t *testing.T) {
 	now := time.Unix(1000, 0)
 	w := newWindow(now, 1<<20, false, half)
-	w.sent(now, batchNo(1), 1000)
+	w.sent(batchNo(1), flight{at: now, size: 1000})
 	w.acked(now.Add(time.Millisecond), []point.BatchID{batchNo(1)}) // the timeout is the least now
 	begin := now.Add(time.Hour)
 	for now = begin; !w.down; now = w.next(now) {
 		if ids, _ := w.late(now); (len(ids) > 0 || now.Equal(begin)) && !w.down {
-			w.sent(now, batchNo(2), 1000)
+			w.sent(batchNo(2), flight{at: now, size: 1000})
 		}
 		if w.down {
 			break
@@ -119,7 +119,7 @@ func TestSmallBatchesAreBoundedByNumber(t *testing.T) {
 	w := newWindow(now, 1<<30, false, half)
 	n := uint64(0)
 	for ; w.grant(now) > 0 && n < 10_000; n++ {
-		w.sent(now, batchNo(n), 80)
+		w.sent(batchNo(n), flight{at: now, size: 80})
 	}
 	if n != mostBatches {
 		t.Fatalf("%d batches are in flight", n)
@@ -134,10 +134,10 @@ func TestSmallBatchesAreBoundedByNumber(t *testing.T) {
 func TestLateBatchesMeasureNothing(t *testing.T) {
 	now := time.Unix(1000, 0)
 	w := newWindow(now, 1<<20, false, half)
-	w.sent(now, batchNo(1), 1000)
+	w.sent(batchNo(1), flight{at: now, size: 1000})
 	now = now.Add(firstTimeout)
 	w.late(now)
-	w.sent(now, batchNo(1), 1000)
+	w.sent(batchNo(1), flight{at: now, size: 1000})
 	w.acked(now.Add(time.Millisecond), []point.BatchID{batchNo(1)})
 	if w.measured || w.timeout != 2*firstTimeout {
 		t.Fatalf("measured %v, timeout %v", w.measured, w.timeout)
@@ -160,7 +160,7 @@ func TestWindowProperties(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"send": func(t *rapid.T) {
 				if g := w.grant(now); g > 0 && (inFlight() < g || len(w.flights) == 0) {
-					w.sent(now, batchNo(next), rapid.IntRange(80, 256<<10).Draw(t, "size"))
+					w.sent(batchNo(next), flight{at: now, size: rapid.IntRange(80, 256<<10).Draw(t, "size")})
 					next++
 				}
 			},

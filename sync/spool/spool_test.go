@@ -166,6 +166,38 @@ func TestShares(t *testing.T) {
 	}
 }
 
+// A grant may hold the backlogs to less than their share; the critical one keeps its quarter.
+func TestAGrantHoldsTheBacklogs(t *testing.T) {
+	b := newBench(t, func(o *spool.Options) { o.Window = 1 << 20 })
+	for c := range uint64(100) {
+		b.add(point.Telemetry, 1000+c)
+	}
+	size := b.sp.Counts(point.Telemetry).RAM.Bytes / 100
+	b.now += 1000
+	if contents, _ := b.takeAll(spool.Grant{Window: 40 * size, Backlog: 5 * size}); len(contents) != 5 {
+		t.Fatalf("%d of the backlog are in flight, 5 are allowed", len(contents))
+	}
+	for c := range uint64(100) {
+		b.add(point.Critical, c)
+	}
+	b.mustDisk(point.Critical)
+	b.mustDisk(point.Critical)
+	b.now += 1000
+	b.add(point.Telemetry, 5000)
+	contents, all := b.takeAll(spool.Grant{Window: 40 * size, Backlog: size})
+	if n := len(contents); n < 9 || n > 13 || contents[0] != 0 && contents[0] != 5000 {
+		t.Fatalf("took %v, want a live one and a quarter of the window of the critical backlog", contents)
+	}
+	for _, tk := range all {
+		if tk.ID.Lane == point.Telemetry && tk.Backlog {
+			t.Fatal("more of the telemetry backlog")
+		}
+		if tk.Backlog && tk.Waited != 1000 {
+			t.Fatalf("batch %v waited %v", tk.ID, tk.Waited)
+		}
+	}
+}
+
 // With a window of one batch live data and the critical backlog take turns.
 func TestSharesOfATinyWindow(t *testing.T) {
 	b := newBench(t, nil)

@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/segment"
@@ -24,6 +25,7 @@ const (
 // Grant says what Take may hand out.
 type Grant struct {
 	Window   int64 // bytes in flight, this batch not counted, below which one more may go; a lone batch always may
+	Backlog  int64 // bytes of both backlogs in flight below which one more may go; 0 for three quarters of Window. A quarter of Window is the critical backlog's always
 	LiveOnly bool  // no backlog: the gateway stops, or the replay credit is used up for both lanes
 	NoReplay bool  // no telemetry backlog: the replay credit is used up
 }
@@ -33,9 +35,10 @@ type Taken struct {
 	ID      point.BatchID
 	Channel wire.Channel // what to publish it on
 	Table   point.TableHash
-	Size    int    // of the frame; an average's before Load of one that must be read
-	Backlog bool   // it was not a live one
-	Frame   []byte // sealed; nil when it must be read from the store first, see Load
+	Size    int           // of the frame; an average's before Load of one that must be read
+	Backlog bool          // it was not a live one
+	Waited  time.Duration // since its Append; 0 for what an earlier opening left
+	Frame   []byte        // sealed; nil when it must be read from the store first, see Load
 
 	store       Store
 	offset      uint64
@@ -102,7 +105,7 @@ func (s *Spool) Take(now int64, g Grant) (Taken, bool) {
 	} else {
 		s.turn++
 	}
-	return s.handOut(ep, seq, class), true
+	return s.handOut(now, ep, seq, class), true
 }
 
 func (r right) lane() point.Lane {
@@ -133,7 +136,11 @@ func (s *Spool) choose(g Grant) right {
 		}
 	}
 	backlogs := s.flying[backlogCritical].Bytes + s.flying[backlogTelemetry].Bytes
-	backlogRoom := backlogs == 0 || backlogs < g.Window-g.Window/4
+	most := g.Window - g.Window/4
+	if g.Backlog > 0 {
+		most = min(most, g.Backlog)
+	}
+	backlogRoom := backlogs == 0 || backlogs < most
 	switch {
 	case s.open.hold[laneAt(point.Critical)].live.Len() > 0 && (others < room || others == 0):
 		return liveCritical
@@ -193,7 +200,7 @@ func (s *Spool) newestBacklog() (*epoch, uint64, bool) {
 	return nil, 0, false
 }
 
-func (s *Spool) handOut(ep *epoch, seq uint64, class right) Taken {
+func (s *Spool) handOut(now int64, ep *epoch, seq uint64, class right) Taken {
 	l := s.lane(class.lane())
 	hold := &ep.hold[laneAt(l.lane)]
 	e := s.touch(hold, seq)
@@ -201,6 +208,9 @@ func (s *Spool) handOut(ep *epoch, seq uint64, class right) Taken {
 	id := point.BatchID{Epoch: ep.id, Lane: l.lane, Seq: seq}
 	t := Taken{ID: id, Channel: class.channel(), Table: e.table.hash, Size: int(e.size), Backlog: class >= backlogCritical,
 		Frame: e.frame, store: l.store, offset: e.offset, limits: s.opt.Limits}
+	if e.at != 0 {
+		t.Waited = time.Duration(max(0, now-e.at))
+	}
 	e.state = taken
 	hold.offered.AddOne(seq)
 	if e.stored {
