@@ -7,56 +7,54 @@ import (
 	"github.com/courtside-edge/courtside/sync/clock"
 )
 
-// ShiftedClock is a gateway's clock whose wall time is off by as much as a test says. Monotonic time goes on as it
+// ShiftedClock is a machine's clocks whose wall time is off by as much as a test says. Monotonic time goes on as it
 // does, unless Boot begins another one. It is safe for concurrent use.
 type ShiftedClock struct {
-	under clock.Clock
+	under func() clock.Reading
 
 	mu      sync.Mutex
 	shift   time.Duration
 	unset   bool
+	sure    bool
 	boot    clock.BootID
 	started int64 // monotonic time of the clock below at the last Boot
 }
 
-// NewShiftedClock returns a clock that tells what under tells until it is changed.
-func NewShiftedClock(under clock.Clock) *ShiftedClock { return &ShiftedClock{under: under} }
+// NewShiftedClock returns clocks that show what under shows until they are changed.
+func NewShiftedClock(under func() clock.Reading) *ShiftedClock { return &ShiftedClock{under: under} }
 
 // Shift sets how far the wall time is ahead of what is right; negative for behind.
 func (c *ShiftedClock) Shift(by time.Duration) { c.mu.Lock(); c.shift = by; c.mu.Unlock() }
 
-// Unset takes the wall time away: nothing dates the boot any more, until Shift and Unset(false).
+// Pretend makes the kernel say that its clock is disciplined, however wrong it is.
+func (c *ShiftedClock) Pretend(sure bool) { c.mu.Lock(); c.sure = sure; c.mu.Unlock() }
+
+// Unset makes the wall time that of a board without a battery: it begins at the Unix epoch with each boot.
 func (c *ShiftedClock) Unset(unset bool) { c.mu.Lock(); c.unset = unset; c.mu.Unlock() }
 
 // Boot begins another boot, whose monotonic time starts near zero.
 func (c *ShiftedClock) Boot(id clock.BootID) {
-	now := c.under.Mono()
+	now := c.under().Mono
 	c.mu.Lock()
 	c.boot, c.started = id, now-int64(time.Second)
 	c.mu.Unlock()
 }
 
-// Mono implements clock.Clock.
-func (c *ShiftedClock) Mono() int64 {
-	c.mu.Lock()
-	started := c.started
-	c.mu.Unlock()
-	return c.under.Mono() - started
-}
-
-// Map implements clock.Clock.
-func (c *ShiftedClock) Map() clock.Map {
-	m := c.under.Map()
+// Read shows the clocks.
+func (c *ShiftedClock) Read() clock.Reading {
+	r := c.under()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m.From -= c.started
-	m.Offset += time.Duration(c.started) + c.shift
+	r.Mono -= c.started
+	r.Wall += int64(c.shift)
 	if c.boot != (clock.BootID{}) {
-		m.Boot = c.boot
+		r.Boot = c.boot
 	}
 	if c.unset {
-		// A board without a battery-backed clock begins at the Unix epoch.
-		m.Source, m.Offset, m.Uncertainty = clock.Unknown, 0, 0
+		r.Wall, r.Synchronised = r.Mono, false
 	}
-	return m
+	if c.sure {
+		r.Synchronised, r.MaxError = true, 10*time.Millisecond
+	}
+	return r
 }

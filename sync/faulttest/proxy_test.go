@@ -292,32 +292,27 @@ func TestSmallDiskFillsUpAndIsFreed(t *testing.T) {
 	}
 }
 
-// still is a clock that stands.
-type still struct{ mono int64 }
-
-func (s still) Mono() int64 { return s.mono }
-func (s still) Map() clock.Map {
-	return clock.Map{Boot: clock.BootID{1}, Offset: time.Hour, Source: clock.NTP}
-}
-
 func TestShiftedClockMovesWallTimeOnly(t *testing.T) {
-	c := faulttest.NewShiftedClock(still{5e9})
-	if c.Mono() != 5e9 || c.Map() != (still{}).Map() {
-		t.Fatal("a clock that nobody shifted tells something else")
+	right := clock.Reading{Boot: clock.BootID{1}, Mono: 5e9, Wall: 1e18, Synchronised: true, MaxError: time.Millisecond}
+	c := faulttest.NewShiftedClock(func() clock.Reading { return right })
+	if c.Read() != right {
+		t.Fatal("a clock that nobody shifted shows something else")
 	}
-	wall := func() time.Duration { return time.Duration(c.Map().Wall(c.Mono())) }
-	right := wall()
 	c.Shift(10 * time.Hour)
-	if c.Mono() != 5e9 || wall() != right+10*time.Hour {
-		t.Errorf("after a shift: mono %d, wall %v", c.Mono(), wall())
+	if r := c.Read(); r.Mono != 5e9 || r.Wall != right.Wall+int64(10*time.Hour) || !r.Synchronised {
+		t.Errorf("after a shift: %+v", r)
 	}
 	c.Shift(0)
 	c.Boot(clock.BootID{2})
-	if c.Mono() != 1e9 || wall() != right || c.Map().Boot != (clock.BootID{2}) {
-		t.Errorf("after a boot: mono %d, wall %v, boot %v", c.Mono(), wall(), c.Map().Boot)
+	if r := c.Read(); r.Mono != 1e9 || r.Wall != right.Wall || r.Boot != (clock.BootID{2}) {
+		t.Errorf("after a boot: %+v", r)
 	}
 	c.Unset(true)
-	if m := c.Map(); m.Source != clock.Unknown || m.Offset != 0 {
-		t.Errorf("an unset clock tells %+v", m)
+	if r := c.Read(); r.Wall != 1e9 || r.Synchronised {
+		t.Errorf("an unset clock shows %+v", r)
+	}
+	c.Pretend(true)
+	if !c.Read().Synchronised {
+		t.Error("the clock does not pretend")
 	}
 }

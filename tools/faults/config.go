@@ -74,7 +74,7 @@ func mapFile(gateways int) ([]byte, error) {
 
 // writeConfig issues the identities and writes every file. The data directories lie below dir unless disks names another.
 func (r *Rig) writeConfig(disks map[int]string) error {
-	authority, err := devca.Open(devca.Config{Dir: filepath.Join(r.dir, "ca"), TrustDomain: trustDomain, Life: authorityLife})
+	authority, err := devca.Open(devca.Config{Dir: filepath.Join(r.dir, "ca"), TrustDomain: trustDomain, Life: r.life})
 	if err != nil {
 		return err
 	}
