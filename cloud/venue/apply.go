@@ -128,7 +128,7 @@ func (v *Venue) await(g *gateway, e *epoch, h wire.Header, r log.Record, print f
 		v.setBatchAside(g, e, r, h.ID(), print, "too-many-waiting", fmt.Sprintf("%d frames wait for tables already", maxWaiting))
 	} else {
 		v.mu.Lock()
-		g.waiting[h.Table] = append(g.waiting[h.Table], waiting{r.Offset, h.ID()})
+		g.waiting[h.Table] = append(g.waiting[h.Table], waiting{r.Offset, h.ID(), r.Received.UnixNano()})
 		g.waitCount++
 		v.logged(g, e, h.ID(), print)
 		v.mu.Unlock()

@@ -56,7 +56,7 @@ func (v *Venue) date(g *gateway, e *epoch, h wire.Header, r log.Record, print fi
 	default:
 		v.mu.Lock()
 		at := heldFor(e.id)
-		g.waiting[at] = append(g.waiting[at], waiting{r.Offset, h.ID()})
+		g.waiting[at] = append(g.waiting[at], waiting{r.Offset, h.ID(), r.Received.UnixNano()})
 		g.waitCount++
 		v.logged(g, e, h.ID(), print)
 		v.mu.Unlock()

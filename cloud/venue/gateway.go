@@ -19,7 +19,7 @@ const (
 	maxDeclared   = 4096    // losses declared of one lane of an epoch; beyond, neighbours become one
 	maxPointGaps  = 4096    // losses declared of points; the oldest are forgotten
 	maxTables     = 1024
-	maxWaiting    = 1 << 17 // frames that wait for tables; 48 bytes each
+	maxWaiting    = 1 << 17 // frames that wait for tables; 56 bytes each
 	maxAside      = 1000    // frames set aside; the oldest is forgotten, and is a gap from then on
 	maxAsideBytes = 64 << 20
 	maxRuns       = 4096 // counter runs of one point; the oldest are added up
@@ -69,8 +69,9 @@ type gateway struct {
 
 // waiting is a frame in the log that waits for its table.
 type waiting struct {
-	offset uint64
-	id     point.BatchID
+	offset   uint64
+	id       point.BatchID
+	received int64 // Unix ns
 }
 
 // table is a point table bound to the venue's series.

@@ -160,8 +160,8 @@ func (l *loader) frames(g *gateway) {
 	for range l.count(17) {
 		var hash point.TableHash
 		l.raw(hash[:])
-		for range l.count(19) {
-			w := waiting{l.uint(), l.batch()}
+		for range l.count(20) {
+			w := waiting{l.uint(), l.batch(), l.int()}
 			if w.id.Epoch.IsZero() {
 				l.fail("a frame that waits is no batch")
 				return

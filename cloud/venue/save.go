@@ -167,6 +167,7 @@ func (s *saver) frames(g *gateway) {
 		for _, w := range list {
 			s.uint(w.offset)
 			s.batch(w.id)
+			s.int(w.received)
 		}
 	}
 	s.shelf(&g.aside)
