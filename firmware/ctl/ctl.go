@@ -73,9 +73,9 @@ func table(w io.Writer, rows func(t io.Writer)) error {
 	return t.Flush()
 }
 
-// cut shortens s to n columns.
+// cut shortens s to one line of n columns.
 func cut(s string, n int) string {
-	r := []rune(strings.Join(strings.Fields(s), " "))
+	r := []rune(strings.ReplaceAll(s, "\n", "; "))
 	if len(r) <= n {
 		return string(r)
 	}

@@ -69,7 +69,8 @@ func (e *economy) say(saving bool) {
 
 // economy returns the gateway's.
 func (g *Gateway) economy() *economy {
-	return &economy{short: g.keeper.Short, declare: g.batcher.Note, mono: g.clock.Mono, reduce: g.c.Spool.Reduce, log: g.log,
+	c, _ := g.configured()
+	return &economy{short: g.keeper.Short, declare: g.batcher.Note, mono: g.clock.Mono, reduce: c.Spool.Reduce, log: g.log,
 		workers: func() (all []reducer) {
 			for _, m := range g.crew.list() {
 				all = append(all, m.worker)

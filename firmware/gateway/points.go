@@ -13,6 +13,7 @@ import (
 	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/firmware/diag"
 	"github.com/courtside-edge/courtside/firmware/filter"
+	"github.com/courtside-edge/courtside/firmware/scan"
 	"github.com/courtside-edge/courtside/sync/point"
 )
 
@@ -64,6 +65,9 @@ type look struct {
 	search []string
 	local  map[uint32]uint32 // positions that the device's readings name → positions in the table
 
+	want int           // points that the search takes
+	all  chan struct{} // closed once each of them was read
+
 	mu   sync.Mutex
 	read map[uint32]reading // by position in the table
 }
@@ -77,7 +81,14 @@ type reading struct {
 }
 
 func newLook(g *Gateway, m *member, search string) *look {
-	return &look{g: g, member: m, table: m.table(), search: strings.Fields(strings.ToLower(search)), local: m.positions(), read: make(map[uint32]reading)}
+	l := &look{g: g, member: m, table: m.table(), search: strings.Fields(strings.ToLower(search)), local: m.positions(),
+		read: make(map[uint32]reading), all: make(chan struct{})}
+	for _, index := range l.local {
+		if l.picks(index) {
+			l.want++
+		}
+	}
+	return l
 }
 
 // picks reports whether the search takes the point at a position in the table.
@@ -116,7 +127,18 @@ func (l *look) see(b *drivers.Block) {
 		if l.table[index].Type == point.Text && r.Bits < uint64(len(b.Texts)) {
 			v.text = b.Texts[r.Bits]
 		}
-		l.read[index] = v
+		if l.read[index] = v; len(l.read) == l.want {
+			l.seenAll()
+		}
+	}
+}
+
+// seenAll says that there is nothing more to wait for. The caller holds mu.
+func (l *look) seenAll() {
+	select {
+	case <-l.all:
+	default:
+		close(l.all)
 	}
 }
 
@@ -127,16 +149,24 @@ func (l *look) last(index uint32) (reading, bool) {
 	return r, ok
 }
 
-// watchAll lets looks see what devices give for a while.
+// watchAll lets looks see what devices give: until each point was read, for d at most. Who is not connected is not waited for.
 func watchAll(ctx context.Context, looks []*look, d time.Duration) {
 	for _, l := range looks {
 		defer l.member.worker.Tap(l.see)()
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+	for _, l := range looks {
+		if l.want == 0 || l.member.worker.Status().State != scan.Up {
+			continue
+		}
+		select {
+		case <-l.all:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -1,0 +1,52 @@
+package gwctltest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+
+	"github.com/courtside-edge/courtside/drivers/all"
+	"github.com/courtside-edge/courtside/firmware/command"
+	"github.com/courtside-edge/courtside/firmware/ctl"
+	"github.com/courtside-edge/courtside/firmware/diag"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"gwctl":   func() { program(ctl.Root("v1-test")) },
+		"gateway": func() { program(command.Root("v1-test", all.All())) },
+	})
+}
+
+// program is what the mains do.
+func program(c *cobra.Command) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := c.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, c.Name()+":", err)
+		os.Exit(int(diag.ExitOf(err)))
+	}
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, Setup: setup, WorkdirRoot: shortRoot(t),
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"gateway-start": gatewayStart, "gateway-stop": gatewayStop, "svid": svid, "plc": plc, "await": await, "ends": ends, "old-broker": oldBroker, "aggregator-start": aggregatorStart,
+		}})
+}
+
+// shortRoot is a folder with a short name: Unix sockets lie below it.
+func shortRoot(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "gw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
