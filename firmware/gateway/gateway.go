@@ -50,6 +50,7 @@ type Gateway struct {
 	clock clock.Clock
 	time  *clock.Keeper // clock, when it is the gateway's own; nil for Deps.Clock
 	floor *identity.Floor
+	past  time.Time // floor's when the gateway started
 	since time.Time
 	trust *trust // nil with Deps.Dial
 

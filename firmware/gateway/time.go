@@ -21,6 +21,7 @@ func (g *Gateway) openClock() error {
 	if g.floor, err = identity.OpenFloor(filepath.Join(g.c.DataDir, timeFile)); err != nil {
 		g.log.Warn("the time kept from acks cannot be used; the program's build time counts", "err", err)
 	}
+	g.past = g.floor.Time()
 	if g.clock != nil {
 		return nil
 	}
@@ -85,8 +86,9 @@ func (g *Gateway) cloudTime(cloud time.Time, roundTrip time.Duration) (told bool
 	return g.date()
 }
 
-// date gives the epochs that nothing had dated their maps, once something can.
-func (g *Gateway) date() bool { return g.keeper.Date(g.clock.Map(), g.floor.Time()) }
+// date gives the epochs that nothing had dated their maps, once something can. What earlier boots left undated came after the time
+// that was kept when this one began.
+func (g *Gateway) date() bool { return g.keeper.Date(g.clock.Map(), g.past) }
 
 // watchClocks looks for jumps and for NTP until ctx ends.
 func (g *Gateway) watchClocks(ctx context.Context) {

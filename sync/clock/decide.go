@@ -79,7 +79,7 @@ func (k *Keeper) take(c candidate, r Reading) {
 func (k *Keeper) guess(r Reading) {
 	c := candidate{System, r.Wall - r.Mono, int64(systemUncertainty)}
 	switch {
-	case time.Unix(0, r.Wall).Before(k.o.Floor()) || r.Wall <= 0:
+	case r.Wall < earliest || time.Unix(0, r.Wall).Before(k.o.Floor()):
 		if k.held.Source != Unknown || !k.begun {
 			k.held = Map{Boot: r.Boot, From: r.Mono}
 		}

@@ -16,6 +16,9 @@ const (
 	// MaxRoundTrip is the longest exchange that the cloud's time is taken from.
 	MaxRoundTrip = 30 * time.Second
 
+	// earliest is the beginning of 2026 in Unix ns: a clock that shows less was never set, whatever is known besides.
+	earliest = 1_767_225_600 * int64(time.Second)
+
 	systemUncertainty = time.Second
 	leastUncertainty  = time.Millisecond
 	slewShare         = 100 // backwards by one part in this many of the time that passes
