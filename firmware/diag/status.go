@@ -26,6 +26,8 @@ type Status struct {
 type Clock struct {
 	Source      string        `json:"source"`
 	Uncertainty time.Duration `json:"uncertainty_ns"`
+	Jumps       uint64        `json:"jumps"`                 // of any clock, followed or not
+	Disagree    time.Duration `json:"disagree_ns,omitempty"` // by how much the cloud's time is ahead of NTP's, beyond what both allow
 }
 
 // Identity is the gateway's SVID.
@@ -44,6 +46,9 @@ type Link struct {
 	Lost     uint64 `json:"lost"`
 	Acks     uint64 `json:"acks"`
 	Late     uint64 `json:"late_acks"`
+	Unsigned uint64 `json:"unsigned,omitempty"` // acks and commands without a signature where one is needed
+	Forged   uint64 `json:"forged,omitempty"`   // with one that does not count
+	Stale    uint64 `json:"stale,omitempty"`    // acks that were replayed
 }
 
 // Spool is what happened to batches since the start.

@@ -43,6 +43,11 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	count("link_lost_total", "Sessions lost.", s.Link.Lost)
 	count("acks_total", "Acks received.", s.Link.Acks)
 	count("acks_late_total", "Batches whose ack was late.", s.Link.Late)
+	for reason, n := range map[string]uint64{"unsigned": s.Link.Unsigned, "forged": s.Link.Forged, "stale": s.Link.Stale} {
+		count("acks_refused_total", "Acks and commands that nobody vouches for, and acks that were replayed.", n, "reason", reason)
+	}
+	count("clock_jumps_total", "Clock jumps seen, followed or not.", s.Clock.Jumps)
+	gauge("clock_uncertainty_seconds", "Of the time map in force.", s.Clock.Uncertainty.Seconds())
 	if !s.Identity.NotAfter.IsZero() {
 		gauge("svid_not_after_seconds", "When the SVID expires, Unix time.", float64(s.Identity.NotAfter.Unix()))
 	}

@@ -55,10 +55,9 @@ func (g *Gateway) configured() (*config.Config, string) {
 
 // Status returns the gateway as gwctl shows it. It is safe for concurrent use.
 func (g *Gateway) Status() diag.Status {
-	m := g.clock.Map()
 	c, table := g.configured()
 	st := diag.Status{Venue: string(c.Venue), Gateway: string(c.Gateway), Version: g.d.Version, Platform: platform(), Epoch: g.keeper.Epoch().String(),
-		Since: g.since.UTC(), Points: len(c.Table), Table: table, Clock: diag.Clock{Source: m.Source.String(), Uncertainty: m.Uncertainty}, RSSBytes: residentBytes()}
+		Since: g.since.UTC(), Points: len(c.Table), Table: table, Clock: g.clockStatus(), RSSBytes: residentBytes()}
 	st.Identity, st.Link = g.identityStatus(), g.linkStatus()
 	st.Spool, st.Problems = g.spoolStatus(), g.health()
 	for _, l := range []point.Lane{point.Telemetry, point.Critical} {
@@ -117,7 +116,8 @@ func (g *Gateway) linkStatus() diag.Link {
 	state, cause := g.uplink.State()
 	n := g.uplink.Stats()
 	c, _ := g.configured()
-	l := diag.Link{Broker: c.Uplink.Broker, State: state.String(), Connects: n.Connects, Lost: n.Lost, Acks: n.Acks, Late: n.Late}
+	l := diag.Link{Broker: c.Uplink.Broker, State: state.String(), Connects: n.Connects, Lost: n.Lost, Acks: n.Acks, Late: n.Late,
+		Unsigned: n.Unsigned, Forged: n.Forged, Stale: n.Stale}
 	if cause != nil && state.String() != "up" {
 		l.Cause = cause.Error()
 	}

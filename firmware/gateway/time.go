@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/courtside-edge/courtside/firmware/diag"
 	"github.com/courtside-edge/courtside/sync/clock"
 	"github.com/courtside-edge/courtside/sync/identity"
 )
@@ -53,6 +54,16 @@ func (g *Gateway) jumps() uint64 {
 		return 0
 	}
 	return g.time.Status().Jumps
+}
+
+// clockStatus says what dates the samples.
+func (g *Gateway) clockStatus() diag.Clock {
+	if g.time == nil {
+		m := g.clock.Map()
+		return diag.Clock{Source: m.Source.String(), Uncertainty: m.Uncertainty}
+	}
+	s := g.time.Status()
+	return diag.Clock{Source: s.Map.Source.String(), Uncertainty: s.Map.Uncertainty, Jumps: s.Jumps, Disagree: s.Disagree}
 }
 
 // now returns the time, and whether something trustworthy stands behind it.
