@@ -43,6 +43,7 @@ type Aggregator struct {
 	d          Deps
 	identity   *identity.Source
 	log        *log.Segmented
+	keeper     *keeper
 	ingest     *ingest.Ingest
 	venues     map[point.ID]*venue.Venue
 	houses     []api.House
@@ -85,6 +86,9 @@ func (a *Aggregator) open(ctx context.Context) error {
 		return fmt.Errorf("opening the log: %w", err)
 	}
 	_, a.target = a.log.Bounds()
+	if a.keeper, err = newKeeper(a.c, a.log, a.d.Log); err != nil {
+		return err
+	}
 	if err := a.makeVenues(); err != nil {
 		return err
 	}
@@ -107,12 +111,12 @@ func (a *Aggregator) makeVenues() error {
 	all := make([]*venue.Venue, 0, len(a.c.Venues))
 	for _, cv := range a.c.Venues {
 		o := venue.Options{ID: cv.ID, Map: cv.Map, Limits: a.limits(), Bucket: cv.Bucket, Horizon: cv.Horizon, Fetch: a.log.Get, Log: a.d.Log,
-			Observe: func(ap venue.Applied) { a.metrics.Observe(ap) }}
+			Observe: a.observe}
 		for _, g := range cv.Gateways {
-			o.Gateways = append(o.Gateways, venue.Gateway{ID: g.ID, Devices: g.Devices})
+			o.Gateways = append(o.Gateways, venue.Gateway{ID: g.ID, Devices: g.Devices, Ranks: g.Ranks})
 			in.Gateways = append(in.Gateways, ingest.Gateway{Venue: cv.ID, Gateway: g.ID})
 		}
-		v, err := venue.New(o)
+		v, err := a.keeper.open(o)
 		if err != nil {
 			return err
 		}
@@ -125,8 +129,17 @@ func (a *Aggregator) makeVenues() error {
 		a.venues[cv.ID], a.houses, all = v, append(a.houses, h), append(all, v)
 	}
 	a.ingest = ingest.New(in)
+	a.keeper.teach(a.ingest)
+	a.reached.Store(a.keeper.from())
 	a.metrics = metrics.New(metrics.Sources{Venues: all, Ingest: a.ingest.Stats, Broker: a.brokerStats, LogSize: a.logSize})
 	return nil
+}
+
+// observe takes what a venue applied; what it applied while it was opened is history.
+func (a *Aggregator) observe(ap venue.Applied) {
+	if a.metrics != nil {
+		a.metrics.Observe(ap)
+	}
 }
 
 func (a *Aggregator) logSize() (records, bytes uint64) {
@@ -138,6 +151,7 @@ func (a *Aggregator) logSize() (records, bytes uint64) {
 func (a *Aggregator) run(ctx context.Context) {
 	a.group.Go(func() error { return a.ingest.Run(ctx) })
 	a.group.Go(func() error { return a.follow(ctx) })
+	a.group.Go(func() error { a.keeper.run(ctx); return nil })
 	a.group.Go(func() error { return a.broker.Run(ctx) })
 	a.group.Go(func() error { return a.serve(ctx) })
 	a.group.Go(func() error {
@@ -168,10 +182,9 @@ func (a *Aggregator) tick(ctx context.Context, v *venue.Venue) {
 	}
 }
 
-// follow yields the log's records to the venues, in order, from the first to the newest and on.
+// follow yields the log's records to the venues, in order, from where their snapshots end to the newest and on.
 func (a *Aggregator) follow(ctx context.Context) error {
-	first, _ := a.log.Bounds()
-	for r, err := range a.log.Read(ctx, first) {
+	for r, err := range a.log.Read(ctx, a.keeper.from()) {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -261,6 +274,9 @@ func (a *Aggregator) Wait() error {
 		}
 		if a.log != nil {
 			err = errors.Join(err, a.log.Close())
+		}
+		if a.keeper != nil && err == nil {
+			err = a.keeper.last()
 		}
 		if a.identity != nil {
 			err = errors.Join(err, a.identity.Close())

@@ -270,6 +270,9 @@ func (l *Segmented) Incarnation() string { return l.store.Incarnation() }
 // Stats returns the figures of the store below.
 func (l *Segmented) Stats() segment.Stats { return l.store.Stats() }
 
+// LiveBytes returns about how many bytes the records take that were not trimmed.
+func (l *Segmented) LiveBytes() int64 { return l.store.Stats().LiveBytes }
+
 // Recovery returns what Open found.
 func (l *Segmented) Recovery() segment.Recovery { return l.store.Recovery() }
 
