@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -148,8 +149,10 @@ func (r *Rig) program(name string, c Command) *program {
 		log: filepath.Join(r.dir, name+".log"), failed: r.failed}
 }
 
+// freeAddress returns an address that stays free between the lives of a program: one that no connection from this machine, nor
+// another rig, is given by chance.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250)))
 	if err != nil {
 		return "", err
 	}

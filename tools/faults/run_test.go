@@ -3,6 +3,7 @@ package faults_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"io"
 	"log/slog"
 	"os"
@@ -22,6 +23,13 @@ import (
 
 // The programs of a rig are this test's binary in another role, so that they are what the tests were built from.
 func TestMain(m *testing.M) {
+	// Scenarios mostly wait: they run beside each other however few cores there are.
+	if os.Getenv("COURTSIDE_FAULTTEST_ROLE") == "" {
+		flag.Parse()
+		if err := flag.Set("test.parallel", "12"); err != nil {
+			panic(err)
+		}
+	}
 	os.Exit(faulttest.Main(m, map[string]faulttest.Role{"gateway": runGateway, "aggregator": runAggregator}))
 }
 
