@@ -48,11 +48,20 @@ func (b *bus) send(frame []byte, tag int) error {
 	due := now + b.timeout + time.Duration(len(frame)+e.length()+checksumSize)*b.perByte
 	b.asked = pending{expectation: e, tag: tag, sent: now, due: due}
 	b.stats.requests.Add(1)
-	if err := b.arm(now, due); err != nil {
-		return err
+	for {
+		if err := b.arm(time.Since(b.start), due); err != nil {
+			return err
+		}
+		n, err := b.conn.Write(frame)
+		if err == nil {
+			return nil
+		}
+		frame = frame[n:]
+		// A deadline that is not this request's, or the end of the context, which arm knows.
+		if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(b.start) >= due {
+			return closed(err)
+		}
 	}
-	_, err := b.conn.Write(frame)
-	return err
 }
 
 // settle waits until nothing comes any more, and until no answer to an earlier request can be taken for one that e expects.

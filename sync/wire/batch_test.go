@@ -283,6 +283,14 @@ func TestMadeFit(t *testing.T) {
 	}
 }
 
+// A source of events that is in order again says so without an event, and so without a key.
+func TestAnEventSourceInOrderNeedsNoKey(t *testing.T) {
+	into := roundTrip(t, batchOf(point.Sample{Index: atEvent, Quality: point.GoodNoData}))
+	if len(into.Samples) != 1 || into.Samples[0].Quality != point.GoodNoData || len(into.Events) != 0 {
+		t.Errorf("%+v, keys %v", into.Samples, into.Events)
+	}
+}
+
 func roundTrip(t *testing.T, b *Batch) *Batch {
 	t.Helper()
 	_, d := newCodec(t, Limits{})
