@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -164,16 +165,19 @@ func (p *plant) shownUntil(i int) time.Time {
 
 // explains reports whether the harness did something to gateway n that may cost a value shown at that time, and how long before.
 func (r *Rig) explains(n int, at time.Time) (ok bool, early time.Duration) {
-	for _, k := range append(append([]kill{}, r.kills[n]...), r.away[n]...) {
+	for _, k := range slices.Concat(r.kills[n], r.away[n]) {
 		from := k.at
 		if k.hard {
 			from = from.Add(-promised)
 		}
-		if at.After(from.Add(-beatEvery)) && at.Before(k.back.Add(restartTakes)) {
-			return true, max(early, k.at.Sub(at))
+		if at.Before(from.Add(-beatEvery)) || at.After(k.back.Add(restartTakes)) {
+			continue
+		}
+		if before := max(0, k.at.Sub(at)); !ok || before < early {
+			ok, early = true, before
 		}
 	}
-	return false, 0
+	return ok, early
 }
 
 // restartTakes is how long a gateway may take from its start to its first reading.

@@ -41,7 +41,7 @@ func newPlant(number int, seed uint64) (*plant, error) {
 	p := &plant{number: number, random: rand.New(rand.NewPCG(seed, uint64(number))),
 		registers: modbusserver.NewRegisters(map[uint8]modbusserver.Size{1: {Input: counters, Holding: beatsAt + beats}})}
 	for i := range p.now {
-		p.first[i] = uint64(65536 - p.random.IntN(500)) // each wraps during the run
+		p.first[i] = uint64(65536 - p.random.IntN(100)) // each wraps during the run
 		p.now[i] = p.first[i]
 	}
 	p.show()
@@ -76,18 +76,19 @@ func (p *plant) show() {
 func (p *plant) run(ctx context.Context) {
 	t := time.NewTicker(step)
 	defer t.Stop()
-	last := time.Time{}
+	last, shown := time.Time{}, time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C: // its time may be long past on a busy machine
 			now := time.Now()
+			if now.Sub(shown) < step/2 {
+				continue // two people at once would be faster than max_rate, and rightly taken for a reset
+			}
 			p.mu.Lock()
 			for i := range p.now {
-				if p.random.IntN(10) == 0 {
-					p.now[i] += uint64(p.random.IntN(3))
-				}
+				p.now[i] += uint64(p.random.IntN(10) / 9)
 			}
 			if p.random.IntN(2) == 0 {
 				p.taken[p.random.IntN(seats)] = p.random.IntN(2) == 0
@@ -100,6 +101,7 @@ func (p *plant) run(ctx context.Context) {
 				p.beaten = append(p.beaten, now)
 			}
 			p.show()
+			shown = time.Now()
 			p.mu.Unlock()
 		}
 	}
