@@ -16,7 +16,7 @@ import (
 func (in *Ingest) Run(ctx context.Context) error {
 	for {
 		watch := in.o.Log.Watch()
-		in.settle(in.o.Log.Synced())
+		in.Settle()
 		select {
 		case <-ctx.Done():
 			return nil
@@ -27,8 +27,9 @@ func (in *Ingest) Run(ctx context.Context) error {
 	}
 }
 
-// settle acknowledges everything below synced.
-func (in *Ingest) settle(synced uint64) {
+// Settle acknowledges what the log has synced by now. Run does it whenever that moves.
+func (in *Ingest) Settle() {
+	synced := in.o.Log.Synced()
 	acks := map[*gateway]*answer{}
 	in.mu.Lock()
 	n := sort.Search(len(in.pending), func(k int) bool { return in.pending[k].offset >= synced })

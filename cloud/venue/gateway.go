@@ -30,7 +30,8 @@ const (
 // gateway is what a venue knows of one of its gateways.
 type gateway struct {
 	id        point.ID
-	order     int // position in the configuration
+	order     int   // position in the configuration
+	bucket    int64 // ns of the venue's history
 	granted   map[point.ID]bool
 	ranks     map[point.ID]int // by device; smaller is better
 	epochs    map[point.Epoch]*epoch
@@ -82,8 +83,8 @@ type table struct {
 	order   int    // of the venue's tables, in which they came
 }
 
-func newGateway(order int, o *Gateway) *gateway {
-	g := &gateway{id: o.ID, order: order, granted: map[point.ID]bool{}, ranks: o.Ranks, epochs: map[point.Epoch]*epoch{}, names: map[point.Epoch]*point.Epoch{}, tombs: map[point.Epoch]*tomb{},
+func newGateway(order int, bucket time.Duration, o *Gateway) *gateway {
+	g := &gateway{id: o.ID, order: order, bucket: int64(bucket), granted: map[point.ID]bool{}, ranks: o.Ranks, epochs: map[point.Epoch]*epoch{}, names: map[point.Epoch]*point.Epoch{}, tombs: map[point.Epoch]*tomb{},
 		successor: map[point.Epoch]point.Epoch{}, holed: map[point.Epoch]*epoch{}, behind: map[point.Epoch]*epoch{},
 		boots: map[clock.BootID]clock.Map{}, tables: map[point.TableHash]*table{}, waiting: map[point.TableHash][]waiting{}}
 	for _, d := range o.Devices {

@@ -85,7 +85,7 @@ func (l *loader) gatewayOf(id string) *gateway {
 	}
 	g := l.strangers[point.ID(id)]
 	if g == nil {
-		g = newGateway(len(l.v.order), &Gateway{ID: point.ID(id)})
+		g = newGateway(len(l.v.order), l.v.o.Bucket, &Gateway{ID: point.ID(id)})
 		l.strangers[g.id] = g
 	}
 	return g

@@ -49,10 +49,12 @@ func (p *pointState) shared(bucket int64) stand {
 	return t
 }
 
-// marks returns the leg's marks up to bucket that lie behind what is counted already, with ascending totals.
+// marks returns the leg's marks up to bucket that lie behind what is counted already, with ascending totals. A leg that ends before its first mark
+// has that mark, if it belongs to the bucket in which the leg ends: marks are all that is kept of a bucket.
 func (l *leg) marks(bucket int64, end knot) (out []mark) {
 	for _, m := range l.run.marks {
-		if m.bucket > bucket || m.wall > l.to {
+		late := m.wall > l.to
+		if m.bucket > bucket || late && (len(out) > 0 || m.wall-l.to > l.series.gateway.bucket) {
 			break
 		}
 		switch {

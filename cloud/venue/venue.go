@@ -139,7 +139,7 @@ func New(o Options) (*Venue, error) {
 		gates: map[string]*gate{}, panels: map[string]*panel{}, changed: make(chan struct{})}
 	v.count.SetAside = map[string]uint64{}
 	for i := range o.Gateways {
-		gw := newGateway(i, &o.Gateways[i])
+		gw := newGateway(i, o.Bucket, &o.Gateways[i])
 		v.gateways[gw.id] = gw
 		v.order = append(v.order, gw)
 	}

@@ -130,9 +130,13 @@ func (r *Rig) Options(m *venuemap.Map, devices []point.ID) venue.Options {
 // Devices are those of the table.
 func Devices() []point.ID { return []point.ID{"plc-seats", "plc-gates", "plc-panels"} }
 
-// Record appends a record to the log and returns it.
+// Record appends a record of Gateway to the log and returns it.
 func (r *Rig) Record(kind log.Kind, payload []byte) log.Record {
-	rec := log.Record{Offset: uint64(len(r.Records)), Kind: kind, Venue: Venue, Gateway: Gateway, Received: r.Now, Payload: payload}
+	return r.recordOf(Gateway, kind, payload)
+}
+
+func (r *Rig) recordOf(gateway point.ID, kind log.Kind, payload []byte) log.Record {
+	rec := log.Record{Offset: uint64(len(r.Records)), Kind: kind, Venue: Venue, Gateway: gateway, Received: r.Now, Payload: payload}
 	r.Records = append(r.Records, rec)
 	return rec
 }
@@ -142,6 +146,12 @@ func (r *Rig) Deliver(kind log.Kind, payload []byte) []venue.Effect {
 	return r.V.Apply(r.Record(kind, payload))
 }
 
+// DeliverOf appends a record of another gateway to the log and applies it.
+func (r *Rig) DeliverOf(gateway point.ID, kind log.Kind, payload []byte) []venue.Effect {
+	return r.V.Apply(r.recordOf(gateway, kind, payload))
+}
+
+// DeliverTable delivers every part of Gateway's table.
 func (r *Rig) DeliverTable() {
 	for _, p := range r.parts {
 		r.Deliver(log.Table, p)
@@ -173,9 +183,12 @@ func (r *Rig) TimeMap() clock.Map {
 }
 
 // Frame encodes and seals a batch.
-func (r *Rig) Frame(id point.BatchID, b wire.Batch) []byte {
+func (r *Rig) Frame(id point.BatchID, b wire.Batch) []byte { return r.FrameOf(Gateway, id, b) }
+
+// FrameOf encodes and seals a batch of another gateway.
+func (r *Rig) FrameOf(gateway point.ID, id point.BatchID, b wire.Batch) []byte {
 	r.t.Helper()
-	b.Venue, b.Gateway, b.Table = Venue, Gateway, r.Hash
+	b.Venue, b.Gateway, b.Table = Venue, gateway, r.Hash
 	if b.Map == (clock.Map{}) {
 		b.Map = r.TimeMap()
 	}
