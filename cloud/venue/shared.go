@@ -42,24 +42,29 @@ func (p *pointState) shared(bucket int64) stand {
 		if len(marks) == 0 {
 			continue
 		}
-		t.enter(l, marks[0])
-		t.passages += marks[len(marks)-1].total - marks[0].total
-		t.end = knot{l.series, l.run, marks[len(marks)-1]}
+		last := marks[len(marks)-1]
+		if t.enter(l, marks[0], last.total-marks[0].total) {
+			t.end = knot{l.series, l.run, last}
+		}
 	}
 	return t
 }
 
-// marks returns the leg's marks up to bucket that lie behind what is counted already, with ascending totals. A leg that ends before its first mark
-// has that mark, if it belongs to the bucket in which the leg ends: marks are all that is kept of a bucket.
+// marks returns the leg's marks up to bucket that may tell more than what is counted already, with ascending totals. Marks are all that is kept of
+// a bucket: a leg without one has the next one, if it is of the bucket in which the leg ends. One that lies before the leg may
+// do so because of its gateway's clock.
 func (l *leg) marks(bucket int64, end knot) (out []mark) {
+	skew, inside := int64(forgivenSkew), false
 	for _, m := range l.run.marks {
 		late := m.wall > l.to
-		if m.bucket > bucket || late && (len(out) > 0 || m.wall-l.to > l.series.gateway.bucket) {
+		if m.bucket > bucket || late && (inside || m.wall-l.to > l.series.gateway.bucket) {
 			break
 		}
+		inside = inside || m.wall >= l.from
 		switch {
-		case m.wall < l.from, len(out) > 0 && m.total < out[len(out)-1].total:
-		case end.run != nil && end.series != l.series && m.wall <= end.mark.wall:
+		case m.wall < l.from-skew, len(out) > 0 && m.total < out[len(out)-1].total:
+		case end.run == l.run && m.wall <= end.mark.wall:
+		case end.run != nil && end.series != l.series && m.wall < end.mark.wall-skew:
 		default:
 			out = append(out, m)
 		}
@@ -67,8 +72,9 @@ func (l *leg) marks(bucket int64, end knot) (out []mark) {
 	return out
 }
 
-// enter goes over to the leg at its mark m.
-func (t *stand) enter(l leg, m mark) {
+// enter goes over to the leg at its mark m and adds what the leg counts from there on. It reports false, and does nothing, when the leg saw
+// nothing that is not counted: its gateway's clock is ahead.
+func (t *stand) enter(l leg, m mark, counts uint64) bool {
 	end := t.end
 	switch {
 	case end.run == nil, end.series == l.series && end.run != l.run:
@@ -78,10 +84,10 @@ func (t *stand) enter(l leg, m mark) {
 	default:
 		delta, ok := crossing(end, knot{l.series, l.run, m})
 		switch {
-		case ok && delta < 0:
-			t.passages -= min(t.passages, uint64(-delta))
+		case ok && delta < 0 && counts <= uint64(-delta):
+			return false
 		case ok:
-			t.passages += uint64(delta)
+			t.passages += uint64(delta) // which may wrap around, and back with what is added below
 		default:
 			t.broken = true
 			if l.run.begin > end.mark.wall {
@@ -89,6 +95,8 @@ func (t *stand) enter(l leg, m mark) {
 			}
 		}
 	}
+	t.passages += counts
+	return true
 }
 
 // crossing returns how far the register moved from one gateway's mark to another's, and false when its going round cannot be told from
