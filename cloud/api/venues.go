@@ -54,12 +54,6 @@ type SeatsAnswer struct {
 	Seats []SeatValue `json:"seats" doc:"in the map's order"`
 }
 
-// FramesAnswer lists what was set aside.
-type FramesAnswer struct {
-	venue.Basis
-	Frames []venue.SetAside `json:"frames" doc:"the newest 1,000, oldest first"`
-}
-
 func (a *API) registerVenues() {
 	huma.Register(a.huma, huma.Operation{OperationID: "list-venues", Method: http.MethodGet, Path: "/v1/venues", Summary: "The venues", Tags: []string{"venues"}},
 		func(context.Context, *struct{}) (*body[VenuesAnswer], error) {
@@ -70,8 +64,8 @@ func (a *API) registerVenues() {
 	get(a, "get-seats", "/seats", "Every seat's state", seats)
 	get(a, "get-gates", "/gates", "Passages by gate and direction", func(h House) venue.GatesAnswer { return h.Venue.Gates() })
 	get(a, "get-panels", "/panels", "What the panels say", func(h House) venue.PanelsAnswer { return h.Venue.Panels() })
-	get(a, "get-gaps", "/gaps", "Declared losses", func(h House) venue.GapsAnswer { return h.Venue.Gaps() })
-	get(a, "get-frames", "/frames", "Frames that were set aside", func(h House) FramesAnswer { return FramesAnswer{h.Venue.Basis(), h.Venue.SetAside()} })
+	get(a, "get-gaps", "/gaps", "What is missing: lost, or still at a gateway", func(h House) venue.GapsAnswer { return h.Venue.Gaps() })
+	a.registerFrames()
 	a.registerPoints()
 	a.registerHistory()
 	huma.Register(a.huma, huma.Operation{OperationID: "list-gateways", Method: http.MethodGet, Path: "/v1/gateways", Summary: "The gateways of all venues", Tags: []string{"gateways"}},
