@@ -19,7 +19,14 @@ var (
 	passagesDesc   = desc("passages_total", "Passages by gate and direction, exactly once each.", "venue", "gate", "direction")
 	gatewayUpDesc  = desc("gateway_up", "1 while the gateway's session lives.", "venue", "gateway")
 	pendingDesc    = desc("gateway_pending_batches", "Batches that the gateway says it still holds.", "venue", "gateway")
-	gapsDesc       = desc("gaps", "Declared losses.", "venue", "gateway")
+	gapsDesc       = desc("gaps", "Losses, declared or found.", "venue", "gateway")
+	lostDesc       = desc("lost_batches", "Batches in gaps whose number is known.", "venue", "gateway")
+	missingDesc    = desc("unaccounted_batches", "Batches that are neither here, nor at their gateway, nor declared lost. Anything above 0 is an alarm.", "venue", "gateway")
+	accusedDesc    = desc("unaccounted_batches_total", "Batches of which that was found since the process started.", "venue")
+	lateDesc       = desc("samples_late_total", "Samples dated before the horizon that no count could take any more.", "venue")
+	forgottenDesc  = desc("frames_forgotten_total", "Frames that were set aside and given up for lack of space.", "venue")
+	keptDesc       = desc("frames_kept", "Frames that are set aside now.", "venue")
+	undeclaredDesc = desc("gaps_dropped_total", "Declared losses that could not be kept for lack of space.", "venue")
 	batchesDesc    = desc("batches_applied_total", "Distinct batches applied.", "venue")
 	duplicatesDesc = desc("batches_duplicate_total", "Deliveries of batches that the state held already, dropped by the venue.", "venue")
 	conflictsDesc  = desc("batches_conflicting_total", "Deliveries of a known identity with another content, set aside.", "venue")
@@ -38,7 +45,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{seatsDesc, passagesDesc, gatewayUpDesc, pendingDesc, gapsDesc, batchesDesc, duplicatesDesc, conflictsDesc,
+	for _, d := range []*prometheus.Desc{seatsDesc, passagesDesc, gatewayUpDesc, pendingDesc, gapsDesc, lostDesc, missingDesc, accusedDesc, lateDesc, forgottenDesc, keptDesc, undeclaredDesc, batchesDesc, duplicatesDesc, conflictsDesc,
 		futureDesc, asideDesc, appendedDesc, bytesDesc, skippedDesc, ackedDesc, refusedDesc, clientsDesc, brokerDesc, logRecordsDesc, logBytesDesc} {
 		ch <- d
 	}
@@ -91,12 +98,19 @@ func collectVenue(ch chan<- prometheus.Metric, v *venue.Venue) {
 		gauge(ch, gatewayUpDesc, up, id, string(g.Gateway))
 		gauge(ch, pendingDesc, float64(g.Pending), id, string(g.Gateway))
 		gauge(ch, gapsDesc, float64(g.Gaps), id, string(g.Gateway))
+		gauge(ch, lostDesc, float64(g.Lost), id, string(g.Gateway))
+		gauge(ch, missingDesc, float64(g.Unaccounted), id, string(g.Gateway))
 	}
 	n := v.Counts()
 	counter(ch, batchesDesc, n.Batches, id)
 	counter(ch, duplicatesDesc, n.Duplicates, id)
 	counter(ch, conflictsDesc, n.Conflicts, id)
 	counter(ch, futureDesc, n.Future, id)
+	counter(ch, lateDesc, n.Late, id)
+	counter(ch, accusedDesc, n.Unaccounted, id)
+	counter(ch, forgottenDesc, n.Forgotten, id)
+	counter(ch, undeclaredDesc, n.GapsDropped, id)
+	gauge(ch, keptDesc, float64(len(v.SetAside())), id)
 	for reason, k := range n.SetAside {
 		counter(ch, asideDesc, k, id, reason)
 	}

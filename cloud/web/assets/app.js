@@ -64,8 +64,9 @@ function showSummary(s) {
   $("clock").textContent = `${new Date(s.as_of).toLocaleTimeString()} · clock ${s.clock}`;
   const c = s.completeness, parts = [];
   if (c.gateways_down.length) parts.push(`<b>${c.gateways_down.length} gateway${c.gateways_down.length > 1 ? "s" : ""} down</b>`);
-  if (c.pending_batches) parts.push(`<b>${number.format(c.pending_batches)} batches pending</b>`);
-  if (c.gaps) parts.push(`<b>${number.format(c.gaps)} gap${c.gaps > 1 ? "s" : ""}</b>`);
+  if (c.unaccounted_batches) parts.push(`<b class="alarm">${number.format(c.unaccounted_batches)} batches unaccounted for</b>`);
+  if (c.pending_batches) parts.push(`<b class="pending">${number.format(c.pending_batches)} batches pending</b>`);
+  if (c.gaps) parts.push(`<b class="lost">${number.format(c.gaps)} gap${c.gaps > 1 ? "s" : ""}${c.lost ? `, ${number.format(c.lost)} points lost` : ""}</b>`);
   if (c.set_aside) parts.push(`<b>${number.format(c.set_aside)} set aside</b>`);
   parts.push(`${number.format(c.known)} of ${number.format(c.points)} points known`);
   $("trust").innerHTML = parts.join(" · ");
@@ -136,7 +137,11 @@ function showPanels(a) {
 function showGateways(list) {
   $("gateways").replaceChildren(...list.map((g) => {
     const up = g.devices.filter((d) => d.state === "up").length, down = g.devices.find((d) => d.state !== "up");
-    const note = g.state === "birth" ? (down ? `${down.device}: ${down.state}${down.cause ? ", " + down.cause : ""}` : `clock ${g.clock || "unknown"} · ${number.format(g.batches)} batches`) : (g.reason || "no live session");
+    let note = `clock ${g.clock || "unknown"} · ${number.format(g.batches)} batches`;
+    if (g.pending_batches) note = `${number.format(g.pending_batches)} batches pending`;
+    if (down) note = `${down.device}: ${down.state}${down.cause ? ", " + down.cause : ""}`;
+    if (g.state !== "birth") note = g.reason || "no live session";
+    if (g.unaccounted_batches) note = `${number.format(g.unaccounted_batches)} batches unaccounted for`;
     return row(dotted(g.state === "birth" && !down, g.gateway), [[`${up}/${g.devices.length} devices`, ""]], note, false);
   }));
 }

@@ -1,4 +1,5 @@
-// The house over time: occupied seats at the end of each bucket, with a band for what is not known.
+// The house over time: occupied seats at the end of each bucket, with a band for what is not known. A strip below says of which buckets
+// samples were lost, and of which some still wait at a gateway.
 export function drawHistory(canvas, history, seats, now) {
   const dpr = Math.min(window.devicePixelRatio || 1, 2), box = canvas.getBoundingClientRect();
   const w = canvas.width = Math.round(box.width * dpr), h = canvas.height = Math.round(box.height * dpr);
@@ -16,6 +17,12 @@ export function drawHistory(canvas, history, seats, now) {
   const x = (t) => (t - t0) / (t1 - t0 || 1) * w, y = (v) => h - pad - v / seats * (h - 2 * pad);
   g.fillStyle = "#6d4fb355";
   area(g, shown, x, (p) => y(Math.min(seats, p.occupied + p.unknown)), (p) => y(p.occupied));
+  shown.forEach((p, i) => {
+    if (!p.lost && !p.pending) return;
+    const from = x(i ? shown[i - 1].t : t0);
+    g.fillStyle = p.lost ? "#e5484d" : "#4fa3ff";
+    g.fillRect(from, h - pad, Math.max(dpr, x(p.t) - from), 3 * dpr);
+  });
   g.fillStyle = "#ffb45433";
   area(g, shown, x, (p) => y(p.occupied), () => y(0));
   g.beginPath();
