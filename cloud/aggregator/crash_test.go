@@ -263,28 +263,34 @@ func TestCloudKilledAnywhere(t *testing.T) {
 				p = start(t, r, d, snapshots)
 			}
 		}
-		for i := 0; len(c.frames) > 0; i++ {
-			if i > 1000 {
-				t.Fatalf("%d batches are never acknowledged", len(c.frames))
-			}
-			c.send(p)
-			d.sync()
-			p.in.Settle()
-			c.hear(p, d)
-		}
-		p.apply(d, 1<<30)
-		if g := p.v.Gates(); g.In != c.counted {
-			t.Fatalf("%d people are counted, %d came", g.In, c.counted)
-		}
-		batches := uint64(0)
-		for _, g := range p.v.Gateways() {
-			batches += g.Batches
-		}
-		if batches != c.next {
-			t.Fatalf("%d batches are in the state, %d were made", batches, c.next)
-		}
+		c.finish(p, d)
 		if err := os.RemoveAll(snapshots); err != nil {
 			t.Fatal(err)
 		}
 	})
+}
+
+// finish sends until everything is acknowledged, and compares.
+func (c *crowd) finish(p *process, d *disk) {
+	t := c.t
+	for i := 0; len(c.frames) > 0; i++ {
+		if i > 1000 {
+			t.Fatalf("%d batches are never acknowledged", len(c.frames))
+		}
+		c.send(p)
+		d.sync()
+		p.in.Settle()
+		c.hear(p, d)
+	}
+	p.apply(d, 1<<30)
+	if g := p.v.Gates(); g.In != c.counted {
+		t.Fatalf("%d people are counted, %d came", g.In, c.counted)
+	}
+	batches := uint64(0)
+	for _, g := range p.v.Gateways() {
+		batches += g.Batches
+	}
+	if batches != c.next {
+		t.Fatalf("%d batches are in the state, %d were made", batches, c.next)
+	}
 }

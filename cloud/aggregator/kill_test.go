@@ -225,61 +225,14 @@ func heard(t *testing.T, acked map[uint64]bool, line string) uint64 {
 // rest is named.
 func TestRestoredFromAnOldCopy(t *testing.T) {
 	live, backup := filepath.Join(t.TempDir(), "live"), filepath.Join(t.TempDir(), "copy")
-	parts, hash, err := wire.EncodeTable(venuetest.Table(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	enc, err := wire.NewEncoder(wire.DefaultLimits())
-	if err != nil {
-		t.Fatal(err)
-	}
-	session := func(dir string, from, to uint64, tell []byte, check func(*venue.Venue)) {
-		t.Helper()
-		c, err := openCloud(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range parts {
-			c.publish(wire.Table, hash, p)
-		}
-		if tell != nil {
-			c.publish(wire.InvCh, point.TableHash{}, tell)
-		}
-		for seq := from; seq < to; seq++ {
-			f, err := passing(enc, venuetest.Table(), hash, seq)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.publish(wire.Critical, point.TableHash{}, f)
-		}
-		for left := to - from; left > 0; {
-			for _, r := range (<-c.acks).Durable {
-				left -= min(left, r.To-r.From)
-			}
-		}
-		_, end := c.log.Bounds()
-		for changed := c.v.Changed(); c.v.Offset() < end; changed = c.v.Changed() {
-			select {
-			case <-changed:
-			case <-time.After(time.Second):
-			}
-		}
-		c.v.Tick()
-		if check != nil {
-			check(c.v)
-		}
-		if err := c.close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	session(live, 0, 100, nil, nil)
+	session(t, live, 0, 100, nil, nil)
 	if err := faulttest.Copy(backup, live); err != nil {
 		t.Fatal(err)
 	}
-	session(live, 100, 150, nil, nil)
+	session(t, live, 100, 150, nil, nil)
 	tell := wire.EncodeInventory(wire.Inventory{Number: 9, Session: "s", Epochs: []wire.EpochInventory{{Epoch: point.Epoch{7}, Open: true,
 		Lanes: []wire.LaneInventory{{Lane: point.Critical, Next: 150, Pending: []wire.PendingRange{{From: 140, To: 150}}}}}}})
-	session(backup, 140, 150, tell, func(v *venue.Venue) {
+	session(t, backup, 140, 150, tell, func(v *venue.Venue) {
 		g := v.Gaps()
 		if len(g.Gaps) != 1 || g.Gaps[0].From != 100 || g.Gaps[0].To != 140 || g.Gaps[0].Reason != "unaccounted" || !g.Gaps[0].Alarm || len(g.Pending) != 0 {
 			t.Errorf("gaps %+v, pending %+v", g.Gaps, g.Pending)
@@ -291,4 +244,53 @@ func TestRestoredFromAnOldCopy(t *testing.T) {
 			t.Errorf("%d people: a counter's totals bridge what was lost; want 150", in)
 		}
 	})
+}
+
+// session runs a cloud over dir: tell is an inventory, then come the batches from from to to. It ends in order once they are acknowledged.
+func session(t *testing.T, dir string, from, to uint64, tell []byte, check func(*venue.Venue)) {
+	t.Helper()
+	parts, hash, err := wire.EncodeTable(venuetest.Table(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := wire.NewEncoder(wire.DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := openCloud(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range parts {
+		c.publish(wire.Table, hash, p)
+	}
+	if tell != nil {
+		c.publish(wire.InvCh, point.TableHash{}, tell)
+	}
+	for seq := from; seq < to; seq++ {
+		f, err := passing(enc, venuetest.Table(), hash, seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.publish(wire.Critical, point.TableHash{}, f)
+	}
+	for left := to - from; left > 0; {
+		for _, r := range (<-c.acks).Durable {
+			left -= min(left, r.To-r.From)
+		}
+	}
+	_, end := c.log.Bounds()
+	for changed := c.v.Changed(); c.v.Offset() < end; changed = c.v.Changed() {
+		select {
+		case <-changed:
+		case <-time.After(time.Second):
+		}
+	}
+	c.v.Tick()
+	if check != nil {
+		check(c.v)
+	}
+	if err := c.close(); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -43,3 +43,36 @@ func BenchmarkApply(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/samples, "ns/sample")
 }
+
+// BenchmarkApplyBacklog folds a backlog as it comes back: the newest batches first, all of them pending by an inventory, and a hole at every hundredth.
+func BenchmarkApplyBacklog(b *testing.B) {
+	const samples, batches = 1000, 2000
+	r := venuetest.New(b)
+	var records []log.Record
+	for seq := range uint64(batches) {
+		w := wire.Batch{Samples: make([]point.Sample, samples)}
+		for i := range w.Samples {
+			w.Samples[i] = point.Sample{Index: uint32(i % 3), Time: at(10*time.Minute) + int64(seq)*int64(time.Millisecond) + int64(i), Bits: uint64(i & 1)}
+		}
+		if seq%100 != 50 {
+			records = append(records, r.Record(log.Batch, r.Frame(telemetry(seq), w)))
+		}
+	}
+	var pending []wire.PendingRange
+	for from := uint64(0); from < batches; from += 100 {
+		pending = append(pending, wire.PendingRange{From: from, To: from + 50}, wire.PendingRange{From: from + 51, To: from + 100})
+	}
+	for i := 0; b.Loop(); i++ {
+		if i%len(records) == 0 {
+			b.StopTimer()
+			r.V = r.NewVenue(venuetest.Map(b), venuetest.Devices())
+			r.DeliverTable()
+			r.Deliver(log.Inventory, inventoryOf(r, 1, batches, pending...))
+			b.StartTimer()
+		}
+		rec := records[len(records)-1-i%len(records)]
+		rec.Offset = r.V.Offset()
+		r.V.Apply(rec)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/samples, "ns/sample")
+}

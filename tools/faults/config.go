@@ -46,7 +46,7 @@ func gatewayConfig(n int, id, dataDir, broker, device string) string {
 
 func aggregatorConfig(id, dataDir, api, broker, venueMap string, gateways int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "data_dir: %q\n%sapi: {listen: %q}\nbroker: {listen: %q}\nlog: {level: info}\n", dataDir, id, api, broker)
+	fmt.Fprintf(&b, "data_dir: %q\n%sapi: {listen: %q}\nbroker: {listen: %q}\nlog: {level: info}\nsnapshots: {every: 10s, records: 1000}\n", dataDir, id, api, broker)
 	fmt.Fprintf(&b, "venues:\n  - id: %s\n    map: %q\n    gateways:\n", venue, venueMap)
 	for n := range gateways {
 		fmt.Fprintf(&b, "      - {id: %s, devices: [%s]}\n", gatewayID(n), deviceID(n))
