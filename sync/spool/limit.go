@@ -224,7 +224,7 @@ func (s *Spool) elapsed(ep *epoch, mono, now int64) time.Duration {
 	if mono == 0 {
 		mono = ep.at.From // without samples: no younger than its epoch
 	}
-	here := s.opt.Map
+	here := s.open.at
 	if ep.at.Boot == here.Boot {
 		return time.Duration(now - mono)
 	}

@@ -240,9 +240,8 @@ func (s *Spool) CloseClean(now int64) error {
 	tele.retryAt, crit.retryAt = 0, 0
 	teleErr := s.drain(now, tele)
 	for _, l := range []*lane{tele, crit} {
-		had := l.pages
 		s.fold(l)
-		l.urgent = l.urgent || l.pages > had // the next opening need not read them
+		l.urgent = l.urgent || len(l.state) > 0 // the next opening need not read what pages hold, nor sweep
 	}
 	teleErr = errors.Join(teleErr, s.drain(now, tele))
 	why := point.GapDropped
