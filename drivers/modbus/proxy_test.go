@@ -93,7 +93,7 @@ func TestProxyGivesTheLastValues(t *testing.T) {
 	if _, err := conn.Read(make([]byte, 1)); err == nil {
 		t.Error("the proxy outlives the connection to the device")
 	}
-	c = b.open(s) // and the port is free for the next
+	b.open(s) // and the port is free for the next
 	if conn, err = net.Dial("tcp", addr); err != nil {
 		t.Fatal(err)
 	}

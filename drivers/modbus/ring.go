@@ -48,9 +48,6 @@ type control struct {
 	at      int64 // monotonic time
 }
 
-// ringKey is what makes a ring the same one.
-type ringKey = place
-
 // origin is the number of event 0 of a generation: a multiple of whatever wraps, so that numbers before it exist.
 func (r *ring) origin() uint64 { return max(r.wrap, r.span) }
 

@@ -70,7 +70,6 @@ type Gateway struct {
 
 	stop context.CancelFunc
 	done chan struct{}
-	once sync.Once
 	err  error
 }
 

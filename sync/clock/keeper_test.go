@@ -249,7 +249,7 @@ func TestHostReadsTheMachine(t *testing.T) {
 	if b := k.Mono(); b < a || m.Boot == (BootID{}) || m.Source == Unknown {
 		t.Errorf("%d, then %d; %+v", a, b, m)
 	}
-	if off := time.Unix(0, m.Wall(k.Mono())).Sub(time.Now()).Abs(); off > time.Minute {
+	if off := time.Until(time.Unix(0, m.Wall(k.Mono()))).Abs(); off > time.Minute {
 		t.Errorf("the machine's map is off by %v", off)
 	}
 }

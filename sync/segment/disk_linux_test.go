@@ -30,7 +30,6 @@ func TestARealDiskRunsFull(t *testing.T) {
 	if n < 200 {
 		t.Errorf("%d records went onto a disk of 28 MB", n)
 	}
-	_, next := s.Bounds()
 	mustSync(t, s)
 
 	// Somebody else takes the rest, to the last block.
@@ -49,7 +48,7 @@ func TestARealDiskRunsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, s, size)
-	_, next = s.Bounds()
+	_, next := s.Bounds()
 	checkBodies(t, s, 0, next, size)
 	mustSync(t, s)
 	if err := s.Close(); err != nil && !errors.Is(err, ErrFull) && !errors.Is(err, unix.ENOSPC) {

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strconv"
 	"testing"
 
@@ -117,10 +116,6 @@ func (m *slow) append(tx Tx) {
 			m.state[k] = bytes.Clone(v)
 		}
 	}
-}
-
-func (m *slow) clone() *slow {
-	return &slow{records: slices.Clone(m.records), released: m.released.Clone(), state: maps.Clone(m.state)}
 }
 
 func (m *slow) first() uint64 {

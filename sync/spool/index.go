@@ -19,7 +19,6 @@ type entry struct {
 	size, count uint32
 	table       *table
 	state       uint8
-	class       right
 	stored      bool // durable
 	storing     bool // in a job
 	vague       bool // size, samples and times are those of an average; see Loaded

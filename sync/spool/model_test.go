@@ -47,9 +47,7 @@ type machine struct {
 	order     []point.Epoch             // of openings
 	frozen    map[laneKey]uint64        // I8: next of epochs that ended, as inventories tell
 	taken     map[point.BatchID]bool
-	holdsAt   map[point.BatchID]bool          // scratch
-	gapsOut   map[laneKey][]interval.Interval // carried by appended batches that may get lost
-	carriers  map[uint64][]point.Gap          // critical content → gaps that it carries
+	carriers  map[uint64][]point.Gap // critical content → gaps that it carries
 }
 
 func newMachine(t *rapid.T) *machine {

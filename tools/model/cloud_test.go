@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"iter"
+	"sync"
 	"testing/synctest"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 // memoryLog is a cloud log whose records above synced are gone after a crash.
 type memoryLog struct {
+	mu      sync.Mutex
 	records []log.Record
 	synced  int
 	lies    bool // says that everything is synced at once: the planted fault
@@ -27,6 +29,8 @@ func newMemoryLog() *memoryLog {
 }
 
 func (l *memoryLog) Append(r log.Record) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	r.Offset = uint64(len(l.records))
 	r.Payload = bytes.Clone(r.Payload)
 	l.records = append(l.records, r)
@@ -37,16 +41,21 @@ func (l *memoryLog) Append(r log.Record) (uint64, error) {
 }
 
 func (l *memoryLog) sync() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.synced = len(l.records)
 	l.moved()
 }
 
+// moved wakes who watches; its caller holds mu.
 func (l *memoryLog) moved() {
 	close(l.watch)
 	l.watch = make(chan struct{})
 }
 
 func (l *memoryLog) Synced() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.lies {
 		return uint64(len(l.records))
 	}
@@ -54,9 +63,15 @@ func (l *memoryLog) Synced() uint64 {
 }
 
 // crash loses what was not synced.
-func (l *memoryLog) crash() { l.records = l.records[:l.synced] }
+func (l *memoryLog) crash() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.records = l.records[:l.synced]
+}
 
 func (l *memoryLog) Get(offset uint64) (log.Record, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if offset >= uint64(len(l.records)) {
 		return log.Record{}, log.ErrNotFound
 	}
@@ -66,11 +81,17 @@ func (l *memoryLog) Get(offset uint64) (log.Record, error) {
 func (l *memoryLog) Read(context.Context, uint64) iter.Seq2[log.Record, error] {
 	return func(func(log.Record, error) bool) {} // nobody follows it here
 }
-func (l *memoryLog) Watch() <-chan struct{}  { return l.watch }
+func (l *memoryLog) Watch() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.watch
+}
 func (l *memoryLog) Failed() <-chan struct{} { return l.failed }
 func (l *memoryLog) Err() error              { return nil }
 func (l *memoryLog) Trim(uint64) error       { return nil }
 func (l *memoryLog) Bounds() (first, next uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	return 0, uint64(len(l.records))
 }
 func (l *memoryLog) Incarnation() string { return "model" }
