@@ -132,14 +132,19 @@ func (l *link) SetWriteDeadline(time.Time) error { return nil }
 // Close ends the link at once. It may be called twice.
 func (l *link) Close() error {
 	l.ending.Do(func() { close(l.ended) })
-	// TLS would try to say goodbye for seconds; MQTT has its own, and the broker needs no other.
-	if t, ok := l.Conn.(*tls.Conn); ok {
-		return t.NetConn().Close()
-	}
-	return l.Conn.Close()
+	return l.transport().Close()
 }
 
-// finish sends a DISCONNECT, so that the broker forgets the will, and ends the link.
+// transport is what is under TLS, which would try to say goodbye for seconds; MQTT has its own, and the broker needs no other.
+func (l *link) transport() net.Conn {
+	if t, ok := l.Conn.(*tls.Conn); ok {
+		return t.NetConn()
+	}
+	return l.Conn
+}
+
+// finish sends a DISCONNECT, so that the broker forgets the will, and ends the link when the broker has: closing a socket that
+// holds unread data resets it, and a reset may overtake the DISCONNECT.
 func (l *link) finish() {
 	_ = l.Conn.SetWriteDeadline(time.Now().Add(goodbye)) // for a write under way too
 	l.mu.Lock()
@@ -148,5 +153,11 @@ func (l *link) finish() {
 		_, _ = l.Conn.Write([]byte{0xE0, 0}) // best effort: the broker announces the will otherwise
 	}
 	l.mu.Unlock()
+	if tcp, ok := l.transport().(interface{ CloseWrite() error }); ok && tcp.CloseWrite() == nil {
+		select {
+		case <-l.ended: // the library read to the end
+		case <-time.After(goodbye):
+		}
+	}
 	_ = l.Close()
 }

@@ -60,7 +60,7 @@ func (s *Store) abandon() error {
 	if s.water != nil {
 		errs = append(errs, s.water.close())
 	}
-	return errors.Join(append(errs, s.lock.Close())...)
+	return errors.Join(append(errs, unlock(s.lock))...)
 }
 
 // open brings the store to where it can be appended to.

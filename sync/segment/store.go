@@ -241,7 +241,7 @@ func (s *Store) release() error {
 	s.mu.Unlock()
 	err := s.reader.close()
 	s.reader = nil
-	return errors.Join(err, s.water.close(), s.lock.Close())
+	return errors.Join(err, s.water.close(), unlock(s.lock))
 }
 
 // segmentDir returns where the segment of that id lives.
