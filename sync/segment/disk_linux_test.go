@@ -57,6 +57,9 @@ func TestARealDiskRunsFull(t *testing.T) {
 	if err := os.Remove(other); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Close(); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
 	s = open(t, dir, o)
 	checkBodies(t, s, 0, next, size)
 	if err := s.Release(0, next); err != nil {

@@ -92,6 +92,7 @@ type Store struct {
 	rounding  bool   // a caller of Sync is at it
 	failed    error  // final
 	closed    bool
+	unclosed  []*segment // that a full disk kept from closing
 	appends   uint64
 	syncs     uint64
 	written   uint64
@@ -199,14 +200,20 @@ func (s *Store) usable() error {
 }
 
 // Close writes what was released, syncs, closes and unlocks the store. It waits for calls in progress;
-// later ones get ErrClosed. Calling it again does nothing.
+// later ones get ErrClosed. Calling it again does nothing, but for a segment that a full disk kept from closing (ErrFull): that
+// is tried again, and the store stays locked until then or the end of the process.
 func (s *Store) Close() error {
 	s.appending.Lock()
 	defer s.appending.Unlock()
 	s.mu.Lock()
 	if s.closed {
+		rest := s.unclosed
+		s.unclosed = nil
 		s.mu.Unlock()
-		return nil
+		if len(rest) == 0 {
+			return nil
+		}
+		return errors.Join(s.closeSegments(rest, false), s.unlock())
 	}
 	failed := s.failed
 	s.mu.Unlock()
@@ -221,15 +228,29 @@ func (s *Store) Close() error {
 	active, sealing, spare := s.segments[len(s.segments)-1], s.sealing, s.spare
 	s.spare = nil
 	s.mu.Unlock()
-	for _, g := range []*segment{sealing, active} {
-		if g != nil {
-			errs = append(errs, s.closeSegment(g, errors.Join(errs...) == nil && failed == nil))
-		}
-	}
+	errs = append(errs, s.closeSegments([]*segment{sealing, active}, errors.Join(errs...) == nil && failed == nil))
 	if spare != nil {
 		errs = append(errs, spare.db.close(), os.RemoveAll(spare.dir))
 	}
 	return errors.Join(append(errs, s.release())...)
+}
+
+// closeSegments closes those that are not nil; what cannot be closed yet is kept for the next Close.
+func (s *Store) closeSegments(list []*segment, durable bool) error {
+	var errs []error
+	for _, g := range list {
+		if g == nil {
+			continue
+		}
+		err := s.closeSegment(g, durable && errors.Join(errs...) == nil)
+		if errors.Is(err, ErrFull) {
+			s.mu.Lock()
+			s.unclosed = append(s.unclosed, g)
+			s.mu.Unlock()
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // release gives back what is held beside the segments that are written.
@@ -241,7 +262,17 @@ func (s *Store) release() error {
 	s.mu.Unlock()
 	err := s.reader.close()
 	s.reader = nil
-	return errors.Join(err, s.water.close(), unlock(s.lock))
+	return errors.Join(err, s.water.close(), s.unlock())
+}
+
+// unlock gives the lock back unless a segment is still open: what its database writes when it closes must not meet another's.
+func (s *Store) unlock() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.unclosed) > 0 {
+		return nil
+	}
+	return unlock(s.lock)
 }
 
 // segmentDir returns where the segment of that id lives.
