@@ -37,14 +37,13 @@ type Options struct {
 
 // Limits of what is kept in memory for one gateway.
 const (
-	maxStatusBytes    = 64 << 10
-	maxInventoryBytes = 64 << 10
-	maxEpochs         = 4096
-	maxHoles          = 1 << 14 // in what is durable of one lane of an epoch; 16 bytes each
-	maxTables         = 1024
-	wantAgain         = 5 * time.Second
-	commandLife       = 30 * time.Second
-	warnAgain         = time.Minute
+	maxStatusBytes = 64 << 10
+	maxEpochs      = 4096
+	maxHoles       = 1 << 14 // in what is durable of one lane of an epoch; 16 bytes each
+	maxTables      = 1024
+	wantAgain      = 5 * time.Second
+	commandLife    = 30 * time.Second
+	warnAgain      = time.Minute
 )
 
 // Ingest is the door of the aggregator. Handle is safe for concurrent use.
@@ -187,19 +186,32 @@ func (in *Ingest) Handle(t wire.Topic, payload []byte, received time.Time) {
 }
 
 func (in *Ingest) handleBatch(gw *gateway, t wire.Topic, payload []byte, received time.Time) {
-	h, err := wire.Verify(payload, in.o.Limits)
+	h, reason, err := in.formed(t, payload)
+	if err == nil {
+		reason, err = in.vouched(t, payload)
+	}
+	if err == nil {
+		_, reason, err = in.takeBatch(gw, t, h, payload, received)
+	}
 	if err != nil {
-		in.refuse(t, wire.Reason(err), err)
-		return
+		in.refuse(t, reason, err)
+	}
+}
+
+// formed reports why a batch is refused for its form, with the reason's label.
+func (in *Ingest) formed(t wire.Topic, payload []byte) (h wire.Header, reason string, err error) {
+	if h, err = wire.Verify(payload, in.o.Limits); err != nil {
+		return h, wire.Reason(err), err
 	}
 	if (t.Channel == wire.Critical) != (h.Lane == point.Critical) {
-		in.refuse(t, "wrong-lane", fmt.Errorf("a batch of lane %s came on %s", h.Lane, t.Channel))
-		return
+		return h, "wrong-lane", fmt.Errorf("a batch of lane %s came on %s", h.Lane, t.Channel)
 	}
-	if reason, err := in.vouched(t, payload); err != nil {
-		in.refuse(t, reason, err)
-		return
-	}
+	return h, "", nil
+}
+
+// takeBatch puts a batch that somebody vouched for into the log, or acks it again if that very content is durable. A refusal comes with its
+// label.
+func (in *Ingest) takeBatch(gw *gateway, t wire.Topic, h wire.Header, payload []byte, received time.Time) (fresh bool, reason string, err error) {
 	print := fingerprint.Of(payload)
 	in.mu.Lock()
 	l := gw.lane(h.Epoch, h.Lane)
@@ -210,12 +222,13 @@ func (in *Ingest) handleBatch(gw *gateway, t wire.Topic, payload []byte, receive
 	in.mu.Unlock()
 	switch {
 	case l == nil:
-		in.refuse(t, "too-many-epochs", fmt.Errorf("gateway %s has %d epochs, its limit", t.Gateway, maxEpochs))
+		return false, "too-many-epochs", fmt.Errorf("gateway %s has %d epochs, its limit", t.Gateway, maxEpochs)
 	case durable:
 		in.ack(gw, wire.Ack{Durable: []wire.Range{{Epoch: h.Epoch, Lane: h.Lane, From: h.Seq, To: h.Seq + 1}}})
-	default:
-		in.append(gw, log.Batch, payload, received, pending{batch: h.ID(), print: print})
+		return false, "", nil
 	}
+	in.append(gw, log.Batch, payload, received, pending{batch: h.ID(), print: print})
+	return true, "", nil
 }
 
 func (in *Ingest) handleTable(gw *gateway, t wire.Topic, payload []byte, received time.Time) {
@@ -237,7 +250,7 @@ func (in *Ingest) handleTable(gw *gateway, t wire.Topic, payload []byte, receive
 		in.refuse(t, "too-many-tables", fmt.Errorf("gateway %s has %d point tables, its limit", t.Gateway, maxTables))
 		return
 	}
-	_, hash, done, err := gw.assembler.Add(payload)
+	_, hash, done, err := gw.assembler.AddFrom(t, payload)
 	in.mu.Unlock()
 	if err != nil {
 		in.refuse(t, wire.Reason(err), err)
@@ -251,8 +264,8 @@ func (in *Ingest) handleTable(gw *gateway, t wire.Topic, payload []byte, receive
 }
 
 func (in *Ingest) handleInventory(gw *gateway, t wire.Topic, payload []byte, received time.Time) {
-	if len(payload) > maxInventoryBytes {
-		in.refuse(t, "too-large", fmt.Errorf("inventory of %d bytes, at most %d are allowed", len(payload), maxInventoryBytes))
+	if len(payload) > wire.MaxInventoryBytes {
+		in.refuse(t, "too-large", fmt.Errorf("inventory of %d bytes, at most %d are allowed", len(payload), wire.MaxInventoryBytes))
 		return
 	}
 	inv, err := wire.DecodeInventory(payload)

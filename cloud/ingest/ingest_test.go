@@ -248,6 +248,38 @@ func TestTablesAreAckedWhenWholeAndDurable(t *testing.T) {
 	}
 }
 
+// A part counts on its own topic only: who reads the retained topics finds a table by them.
+func TestATablesTopicAgreesWithItsPayload(t *testing.T) {
+	f := start(t)
+	parts, hash, err := wire.EncodeTable(manyPoints(500), 2<<10)
+	if err != nil || len(parts) < 2 {
+		t.Fatalf("%d parts, %v", len(parts), err)
+	}
+	send := func(h point.TableHash, part int, payload []byte) {
+		f.in.Handle(wire.Topic{Venue: venuetest.Venue, Gateway: venuetest.Gateway, Channel: wire.Table, Hash: h, Part: part}, payload, f.now)
+	}
+	send(point.TableHash{1}, 0, parts[0]) // of another table
+	send(hash, 1, parts[0])               // another part
+	if n := f.in.Stats().Refused["table-hash"]; n != 2 || f.log.len() != 0 {
+		t.Errorf("%d parts were refused, want 2; %d were logged: %v", n, f.log.len(), f.in.Stats().Refused)
+	}
+	for i, p := range parts {
+		send(hash, i, p)
+	}
+	f.log.sync()
+	if a := <-f.box.acks; len(a.Tables) != 1 || a.Tables[0] != hash {
+		t.Errorf("ack %+v", a)
+	}
+}
+
+func manyPoints(n int) []point.Point {
+	out := make([]point.Point, n)
+	for i := range out {
+		out[i] = point.Point{Device: "plc-1", Name: point.Name(fmt.Sprintf("level/%d", i*i*7919)), Type: point.Int, Kind: point.Generic, Class: point.State, Lane: point.Telemetry}
+	}
+	return out
+}
+
 func TestInventoryIsAnsweredWithWhatIsDurable(t *testing.T) {
 	f := start(t)
 	f.send(wire.Live, f.batch(point.Telemetry, 1, 1))
@@ -261,6 +293,31 @@ func TestInventoryIsAnsweredWithWhatIsDurable(t *testing.T) {
 	a := <-f.box.acks
 	if a.Inventory != 4 || len(a.Durable) != 1 || a.Durable[0] != (wire.Range{Epoch: point.Epoch{7}, Lane: point.Telemetry, From: 1, To: 3}) {
 		t.Errorf("answer %+v", a)
+	}
+}
+
+// The largest inventory that a gateway may publish is answered; a byte beyond is refused before it is inflated.
+func TestInventoriesAreLimitedByTheirSize(t *testing.T) {
+	f := start(t)
+	inv := wire.Inventory{Number: 1, Session: "s"}
+	for e := range byte(64) {
+		var lane wire.LaneInventory
+		lane.Lane = point.Telemetry
+		for i := range uint64(50) {
+			lane.Pending = append(lane.Pending, wire.PendingRange{From: 7 * i * i * i, To: 7*i*i*i + i + 1, First: int64(i * i * 7919_000_003 * uint64(e+1)), Last: int64(i*i*7919_000_003*uint64(e+1)) + 1})
+		}
+		lane.Next = 1 << 40
+		inv.Epochs = append(inv.Epochs, wire.EpochInventory{Epoch: point.Epoch{1, e}, Lanes: []wire.LaneInventory{lane}})
+	}
+	payload := wire.EncodeInventory(inv)
+	f.send(wire.InvCh, payload)
+	f.log.sync()
+	if a := <-f.box.acks; a.Inventory != 1 {
+		t.Errorf("an inventory of %d bytes was answered with %+v", len(payload), a)
+	}
+	f.send(wire.InvCh, make([]byte, wire.MaxInventoryBytes+1))
+	if n := f.in.Stats().Refused["too-large"]; n != 1 {
+		t.Errorf("refused %v", f.in.Stats().Refused)
 	}
 }
 

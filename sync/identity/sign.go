@@ -196,14 +196,7 @@ func (v *Verifier) Verify(key [16]byte, digest [32]byte, signature []byte) (Proo
 	if err != nil {
 		return Proof{}, err
 	}
-	ok := false
-	switch p := public.(type) {
-	case *ecdsa.PublicKey:
-		ok = ecdsa.VerifyASN1(p, digest[:], signature)
-	case ed25519.PublicKey:
-		ok = ed25519.Verify(p, digest[:], signature)
-	}
-	if !ok {
+	if !signedBy(public, digest, signature) {
 		return Proof{}, fmt.Errorf("identity: verifying a signature by %s: %w", proof.ID, ErrSignature)
 	}
 	return proof, nil
