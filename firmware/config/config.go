@@ -6,10 +6,11 @@ import (
 
 	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/wire"
 )
 
-// MaxPoints is how many points a gateway may have; a table of that size is some 100 MB in memory, far beyond what one gateway polls.
-const MaxPoints = 1_000_000
+// MaxPoints is how many points a gateway may have: what one point table holds, which is far beyond what one gateway polls.
+const MaxPoints = wire.MaxTablePoints
 
 // Config is a gateway's configuration, checked.
 type Config struct {

@@ -1,10 +1,15 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/settings"
+	"github.com/courtside-edge/courtside/sync/wire"
 )
 
 var (
@@ -39,6 +44,44 @@ devices: [{id: d, driver: fake, points: [{name: p, type: bool, scan: fast}]}]
 		_, err := Parse("gw.yaml", fmt.Appendf(nil, file, c.uplink, c.spool), registry)
 		if c.fault == "" && err != nil || c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)) {
 			t.Errorf("%s; %s: %v", c.uplink, c.spool, err)
+		}
+	}
+}
+
+// What the check lets through, the start can encode: places at their longest pass, a byte more does not, and a table that is
+// too large as a whole is refused though each of its points is in order.
+func TestTheCheckRefusesWhatTheStartRefuses(t *testing.T) {
+	text := func(place string, ranges ...string) []byte {
+		var b strings.Builder
+		b.WriteString("venue: v\ngateway: g\nidentity: {trust_domain: t, workload_api: \"unix:///a\"}\nuplink: {broker: \"mqtts://b\"}\nscan_classes: {fast: 1s}\n")
+		b.WriteString("devices:\n  - id: plc-1\n    driver: fake\n    points:\n")
+		for _, r := range ranges {
+			fmt.Fprintf(&b, "      - {range: %q, place: %q, type: int, scan: fast, source: {address: 0}}\n", r, place)
+		}
+		return []byte(b.String())
+	}
+	long := strings.Repeat("x", point.MaxLabelLength)
+	c, err := Parse("gw.yaml", text(long, "a/{n:1..2}"), registry)
+	if err != nil {
+		t.Fatalf("a place of %d bytes: %v", len(long), err)
+	}
+	if _, _, err := wire.EncodeTable(c.Table, c.Batch.MaxBytes); err != nil {
+		t.Errorf("what passed the check: %v", err)
+	}
+	id := strings.Repeat("y", 31)
+	names := strings.Join([]string{id, id, id, id, id, id}, "/")
+	for what, c := range map[string]struct {
+		text []byte
+		says string
+	}{
+		"a place too long":    {text(long+"x", "a/{n:1..2}"), "at most 127 are allowed"},
+		"a point too many":    {text("", fmt.Sprintf("a/{n:1..%d}", wire.MaxTablePoints), "b/{n:1..1}"), "more points than the 131072"},
+		"a table of 40 MiB":   {text(long, names+"/{n:1..110000}"), "do not make a point table"},
+		"a line of many more": {text("", fmt.Sprintf("a/{n:1..%d}", wire.MaxTablePoints+1)), "more points than the 131072"},
+	} {
+		var all *settings.Error
+		if _, err := Parse("gw.yaml", c.text, registry); !errors.As(err, &all) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v; want that it says %q", what, err, c.says)
 		}
 	}
 }

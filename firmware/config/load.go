@@ -12,6 +12,7 @@ import (
 	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/settings"
+	"github.com/courtside-edge/courtside/sync/wire"
 )
 
 // file is the topmost mapping as it is written.
@@ -123,6 +124,9 @@ func check(root *settings.Section, registry drivers.Registry, most int) (*Config
 	}
 	for i := range f.Devices {
 		l.device(&f.Devices[i])
+	}
+	if l.faults.Len() == 0 {
+		l.table()
 	}
 	if err := l.faults.Err(); err != nil {
 		return nil, err
@@ -236,6 +240,13 @@ func (l *loader) fault(s *settings.Section, key, format string, args ...any) {
 type noClock struct{}
 
 func (noClock) Mono() int64 { return 0 }
+
+// table refuses a point table that could not be sent, which the start would refuse too.
+func (l *loader) table() {
+	if _, _, err := wire.EncodeTable(l.config.Table, l.config.Batch.MaxBytes); err != nil {
+		l.fault(l.root, "devices", "the points of all devices do not make a point table: %v; divide the devices between gateways, or give shorter names and places", err)
+	}
+}
 
 // finish points every target at its entry of the table, which has stopped growing.
 func (l *loader) finish() {

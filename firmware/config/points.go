@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	maxPlaceBytes = 128 // of a place; the venue map's own are far shorter
-	maxUnitBytes  = 32  // of a unit
+	maxPlaceBytes = point.MaxLabelLength // of a place; the venue map's own are far shorter
+	maxUnitBytes  = 32                   // of a unit
 )
 
 // pointEntry is one entry of a device's points as it is written.
@@ -70,7 +70,7 @@ func (e *entries) add(s *settings.Section) {
 	if !ok {
 		return
 	}
-	targets := e.expand(s, name, place, p)
+	targets := e.expand(s, name, place, p, e.faults.Len() == before)
 	if e.faults.Len() == before {
 		e.device.Groups = append(e.device.Groups, drivers.Group{Options: &raw.Source, Class: class, Targets: targets})
 	}
@@ -141,8 +141,9 @@ func (e *entries) templates(s *settings.Section, raw *pointEntry) (name, place t
 	return name, place, true
 }
 
-// expand adds a point to the table for each combination of the variables, and returns them.
-func (e *entries) expand(s *settings.Section, name, place template, p point.Point) []drivers.Target {
+// expand adds a point to the table for each combination of the variables, and returns them. Points of an entry that is sound are
+// judged once more as the table will be.
+func (e *entries) expand(s *settings.Section, name, place template, p point.Point, sound bool) []drivers.Target {
 	count := name.count(e.most)
 	e.places = append(e.places, s.Place(""))
 	entry := len(e.places) - 1
@@ -165,6 +166,10 @@ func (e *entries) expand(s *settings.Section, name, place template, p point.Poin
 			return nil
 		}
 		p.Name, p.Place = parsed, string(text)
+		if err := p.Check(); err != nil && sound {
+			e.fault(s, whichever(s), "%v", err)
+			return nil
+		}
 		if first, twice := e.seen[parsed]; twice {
 			clash.note(parsed, e.places[first])
 		} else {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/courtside-edge/courtside/sync/interval"
+	"github.com/courtside-edge/courtside/sync/point"
 )
 
 // Audit counts everything anew and compares it with what the spool keeps as sums.
@@ -74,6 +75,9 @@ func (s *Spool) Audit() error {
 	}
 	return nil
 }
+
+// AddGap has g wait for a batch to carry it.
+func (s *Spool) AddGap(g point.Gap) { s.gaps.add(g) }
 
 // Entries returns how many batches have an entry of their own.
 func (s *Spool) Entries() (n int) {

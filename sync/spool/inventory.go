@@ -9,9 +9,12 @@ import (
 )
 
 const (
-	// maxPending bounds the pending ranges of one lane of one epoch, so that all of them stay within wire.MaxRanges; beyond,
-	// neighbours are told as one. What lies between is claimed as pending until the next inventories tell it apart.
+	// maxPending bounds the pending ranges of one lane of one epoch; beyond, neighbours are told as one. What lies
+	// between is claimed as pending until the next inventories tell it apart.
 	maxPending = 128
+	// maxRanges bounds those of an inventory, about 24 bytes each once compressed: with maxGaps gaps it stays below
+	// wire.MaxInventoryBytes. Epochs share it evenly.
+	maxRanges = 3072
 	// maxEpochs bounds the epochs of one inventory: the open one and the oldest others. The rest follows as they settle.
 	maxEpochs = 64
 	// keptInventories is how many inventories may be under way; the answer to an older one settles nothing.
@@ -23,11 +26,18 @@ func (s *Spool) Inventory() wire.Inventory {
 	s.number++
 	inv := wire.Inventory{Number: s.number}
 	var settled []point.Epoch
+	unsettled := 0
+	for _, ep := range s.epochs {
+		if !ep.settled {
+			unsettled++
+		}
+	}
+	most := min(maxPending, maxRanges/2/max(1, min(unsettled, maxEpochs)))
 	for _, ep := range s.epochs {
 		if ep.settled || len(inv.Epochs) >= maxEpochs-1 && !ep.open {
 			continue
 		}
-		inv.Epochs = append(inv.Epochs, ep.inventory())
+		inv.Epochs = append(inv.Epochs, ep.inventory(most))
 		if !ep.open && ep.held() == 0 {
 			settled = append(settled, ep.id)
 		}
@@ -42,22 +52,23 @@ func (s *Spool) Inventory() wire.Inventory {
 	return inv
 }
 
-func (e *epoch) inventory() wire.EpochInventory {
+// inventory tells of the epoch, with at most so many pending ranges a lane.
+func (e *epoch) inventory(most int) wire.EpochInventory {
 	out := wire.EpochInventory{Epoch: e.id, Predecessor: e.predecessor, Clean: e.clean, Open: e.open, Map: e.at}
 	for _, l := range []point.Lane{point.Critical, point.Telemetry} {
 		hold := &e.hold[laneAt(l)]
-		out.Lanes = append(out.Lanes, wire.LaneInventory{Lane: l, Next: hold.next, Pending: hold.pending()})
+		out.Lanes = append(out.Lanes, wire.LaneInventory{Lane: l, Next: hold.next, Pending: hold.pending(most)})
 	}
 	return out
 }
 
-// pending returns the held ranges with the times that they cover.
-func (h *holding) pending() []wire.PendingRange {
+// pending returns the held ranges with the times that they cover, neighbours joined where there are more than most.
+func (h *holding) pending(most int) []wire.PendingRange {
 	n := h.held.Len()
 	if n == 0 {
 		return nil
 	}
-	group := (n + maxPending - 1) / maxPending
+	group := (n + most - 1) / most
 	out := make([]wire.PendingRange, 0, (n+group-1)/group)
 	i := 0
 	for iv := range h.held.All() {

@@ -2,6 +2,7 @@ package spool_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -188,6 +189,64 @@ func TestAnInventoryOfManyHolesStaysReadableAndHidesNothing(t *testing.T) {
 		if i%2 == 0 && !shown[tk.ID.Seq] {
 			t.Fatalf("held batch %v is not shown", tk.ID)
 		}
+	}
+}
+
+// An inventory that the cloud refused for its size would never be answered: nothing would ever be settled again.
+func TestTheLargestInventoryMayBePublished(t *testing.T) {
+	b := newBench(t, func(o *spool.Options) { o.Window, o.Limit = 10<<20, 10<<20 })
+	held := map[point.BatchID]bool{}
+	r := rand.New(rand.NewPCG(1, 1)) // times without a pattern, which compress least
+	for range 70 {
+		var odd []point.BatchID
+		for c := range uint64(60) {
+			b.now += r.Int64N(1e11)
+			for _, l := range []point.Lane{point.Telemetry, point.Critical} {
+				if id := b.add(l, c); c%2 == 1 {
+					odd = append(odd, id)
+				} else {
+					held[id] = true
+				}
+			}
+		}
+		b.mustDisk(point.Critical)
+		for { // offered, so that an ack counts
+			if _, ok := b.sp.Take(b.now, wide); !ok {
+				break
+			}
+		}
+		b.ack(odd...)
+		b.closeClean()
+		b.cut()
+	}
+	for i := range uint64(1100) { // gaps that no batch carries yet, each of its own
+		b.now += r.Int64N(1e11)
+		b.sp.AddGap(point.Gap{Epoch: point.Epoch{1, byte(i)}, Lane: point.Telemetry, From: 1000 + 2*i, To: 1001 + 2*i, First: b.now, Last: b.now + r.Int64N(1e11), Count: r.Uint64N(1e6), Reason: point.GapDropped})
+	}
+	payload := wire.EncodeInventory(b.sp.Inventory())
+	if len(payload) > wire.MaxInventoryBytes {
+		t.Errorf("an inventory of %d bytes, %d are allowed", len(payload), wire.MaxInventoryBytes)
+	}
+	inv, err := wire.DecodeInventory(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(inv.Epochs) != 64 {
+		t.Fatalf("%d epochs", len(inv.Epochs))
+	}
+	ranges := 0
+	for _, e := range inv.Epochs {
+		for _, l := range e.Lanes {
+			ranges += len(l.Pending)
+			for id := range held {
+				if id.Epoch == e.Epoch && id.Lane == l.Lane && !slices.ContainsFunc(l.Pending, func(p wire.PendingRange) bool { return p.From <= id.Seq && id.Seq < p.To }) {
+					t.Fatalf("held batch %v is not shown", id)
+				}
+			}
+		}
+	}
+	if ranges > 3072 || ranges < 1500 {
+		t.Errorf("%d pending ranges of 3,840 are told, want what epochs have a share of: 24 a lane", ranges)
 	}
 }
 

@@ -47,6 +47,24 @@ func (a *TableAssembler) Add(payload []byte) (points []point.Point, hash point.T
 	if err != nil {
 		return nil, hash, false, fmt.Errorf("reading a part of a point table: %w", err)
 	}
+	return a.add(p)
+}
+
+// AddFrom is Add of what came on topic t. A part of another table or of another number than the topic says is refused with
+// ErrTableHash, and touches no table: readers of the retained topics would be misled by it.
+func (a *TableAssembler) AddFrom(t Topic, payload []byte) (points []point.Point, hash point.TableHash, done bool, err error) {
+	p, err := readPart(payload)
+	if err != nil {
+		return nil, hash, false, fmt.Errorf("reading part %d of point table %v: %w", t.Part, t.Hash, err)
+	}
+	if p.hash != t.Hash || p.part != t.Part {
+		return nil, p.hash, false, fmt.Errorf("reading part %d of point table %v: %w: it is part %d of %v", t.Part, t.Hash, ErrTableHash, p.part, p.hash)
+	}
+	return a.add(p)
+}
+
+// add puts a part to its table.
+func (a *TableAssembler) add(p *tablePart) (points []point.Point, hash point.TableHash, done bool, err error) {
 	t := a.take(p)
 	a.put(t, p)
 	if t.got < len(t.parts) {

@@ -39,6 +39,8 @@ func (l Limits) normal() Limits {
 const (
 	// MaxControlRawBytes bounds an inflated ack, inventory, command or reply.
 	MaxControlRawBytes = 1 << 20
+	// MaxInventoryBytes bounds the payload of an inventory that is published: what a broker with small messages takes.
+	MaxInventoryBytes = 128 << 10
 	// MaxRanges bounds the ranges, table hashes and refusals of an ack each, and all pending ranges of an inventory.
 	MaxRanges = 16384
 	// MaxEpochs bounds the epochs of an inventory.
