@@ -107,7 +107,7 @@ func (a *Aggregator) limits() wire.Limits {
 }
 
 func (a *Aggregator) makeVenues() error {
-	in := ingest.Options{Log: a.log, Publisher: a, Limits: a.limits(), Signatures: a.signatures(), RequireSigned: a.c.Broker.RequireSignedBatches, Logger: a.d.Log}
+	in := ingest.Options{Log: a.log, Publisher: a, Limits: a.limits(), Signatures: a.signatures(), Reached: a.reached.Load, RequireSigned: a.c.Broker.RequireSignedBatches, Logger: a.d.Log}
 	all := make([]*venue.Venue, 0, len(a.c.Venues))
 	for _, cv := range a.c.Venues {
 		o := venue.Options{ID: cv.ID, Map: cv.Map, Limits: a.limits(), Bucket: cv.Bucket, Horizon: cv.Horizon, Fetch: a.log.Get, Log: a.d.Log,
@@ -231,7 +231,7 @@ func (a *Aggregator) serve(ctx context.Context) error {
 		return err
 	}
 	h := api.New(api.Options{Houses: a.houses, Incarnation: a.log.Incarnation(), Version: a.d.Version, Ready: a.ready, Metrics: a.metrics.Handler(),
-		Page: page, MaxStreams: a.c.API.MaxStreams, Closing: a.closing})
+		Page: page, MaxStreams: a.c.API.MaxStreams, Closing: a.closing, Import: a.takeExport})
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(a.d.Log.Handler(), slog.LevelDebug)}
 	done := make(chan error, 1)

@@ -33,6 +33,7 @@ type Options struct {
 	Page        http.Handler    // served at /; nil for none
 	MaxStreams  int             // 0 for DefaultMaxStreams
 	Closing     <-chan struct{} // closed when streams must end; nil for never
+	Import      Importer        // of exports that are carried here; nil for none
 	Pace        time.Duration   // least time between two events of a stream; 0 for 200 ms
 }
 
@@ -70,6 +71,7 @@ func New(o Options) *API {
 	a.registerHeatmaps()
 	a.registerStream()
 	a.registerHealth()
+	a.registerImport()
 	if o.Metrics != nil {
 		a.mux.Handle("GET /metrics", o.Metrics)
 	}

@@ -76,15 +76,22 @@ func problem(err error) error {
 // localOnly refuses what does not come from this machine: the API has no users, and this changes the state. A page in a browser on this
 // machine is no reason either, so requests that a browser makes for another site are refused too.
 func (a *API) localOnly(ctx huma.Context, next func(huma.Context)) {
-	host, _, err := net.SplitHostPort(ctx.RemoteAddr())
-	ip := net.ParseIP(host)
-	if err != nil || ip == nil || !ip.IsLoopback() || ctx.Header("X-Forwarded-For") != "" || ctx.Header("Forwarded") != "" {
-		_ = huma.WriteErr(a.huma, ctx, http.StatusForbidden, "only from the aggregator's own machine")
-		return
-	}
-	if ctx.Header("Origin") != "" || ctx.Header("Sec-Fetch-Site") != "" {
-		_ = huma.WriteErr(a.huma, ctx, http.StatusForbidden, "not from a page in a browser")
+	if why := notLocal(ctx.RemoteAddr(), ctx.Header); why != "" {
+		_ = huma.WriteErr(a.huma, ctx, http.StatusForbidden, why)
 		return
 	}
 	next(ctx)
+}
+
+// notLocal says why a request does not come from a program on this machine, "" when it does.
+func notLocal(remote string, header func(string) string) string {
+	host, _, err := net.SplitHostPort(remote)
+	ip := net.ParseIP(host)
+	switch {
+	case err != nil || ip == nil || !ip.IsLoopback() || header("X-Forwarded-For") != "" || header("Forwarded") != "":
+		return "only from the aggregator's own machine"
+	case header("Origin") != "" || header("Sec-Fetch-Site") != "":
+		return "not from a page in a browser"
+	}
+	return ""
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func spoolCommand(o *asker) *cobra.Command {
-	return &cobra.Command{Use: "spool", Short: "What waits for the cloud: counts, bytes, age, gaps, time to full and to drain, flash written", Args: cobra.NoArgs,
+	c := &cobra.Command{Use: "spool", Short: "What waits for the cloud: counts, bytes, age, gaps, time to full and to drain, flash written", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := o.client().Storage(c.Context())
 			if err != nil {
@@ -20,6 +20,8 @@ func spoolCommand(o *asker) *cobra.Command {
 			}
 			return o.print(c.OutOrStdout(), s, func(w io.Writer) error { return writeStorage(w, s) })
 		}}
+	c.AddCommand(exportCommand(o))
+	return c
 }
 
 func writeStorage(w io.Writer, s diag.Storage) error {

@@ -134,6 +134,14 @@ func (c *Client) ask(ctx context.Context, method, path string, into any) error {
 
 // open asks and returns the answer's body, or the gateway's refusal as an error.
 func (c *Client) open(ctx context.Context, method, path string) (io.ReadCloser, error) {
+	resp, err := c.do(ctx, method, path)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
+func (c *Client) do(ctx context.Context, method, path string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://gateway"+path, nil)
 	if err != nil {
 		return nil, err
@@ -147,7 +155,7 @@ func (c *Client) open(ctx context.Context, method, path string) (io.ReadCloser, 
 		return nil, fmt.Errorf("asking the gateway: %w", err)
 	}
 	if resp.StatusCode == http.StatusOK {
-		return resp.Body, nil
+		return resp, nil
 	}
 	defer resp.Body.Close()
 	var p Problem

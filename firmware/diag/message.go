@@ -145,6 +145,13 @@ type Reload struct {
 	Waiting   []string `json:"waiting,omitempty"` // settings that take effect at the next start
 }
 
+// Export is what an export of the spool holds.
+type Export struct {
+	Batches int    `json:"batches"`
+	Bytes   uint64 `json:"bytes"`  // of their frames
+	Unread  int    `json:"unread"` // batches that could not be read; they stay in the spool
+}
+
 // Problem is a refusal.
 type Problem struct {
 	Kind  string `json:"kind"` // not-found, refused, not-permitted, failed

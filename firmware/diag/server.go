@@ -41,6 +41,8 @@ type Gateway interface {
 	Reload(ctx context.Context) (Reload, error)
 	// Configuration returns the file as it was read, without secrets.
 	Configuration() ([]byte, error)
+	// Export writes what the spool holds, signed, for a way to the cloud other than the uplink.
+	Export(ctx context.Context, w io.Writer) (Export, error)
 }
 
 // Public answers whoever reaches the TCP port: GET /status, GET /healthz, and whatever else is given, such as /metrics.
@@ -84,6 +86,7 @@ func Local(g Gateway, permit func(ctx context.Context) error) http.Handler {
 		answer(w, p, err)
 	})
 	mux.HandleFunc("GET /spool", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.Storage(), nil) })
+	mux.HandleFunc("GET /spool/export", func(w http.ResponseWriter, r *http.Request) { export(w, r, g) })
 	mux.HandleFunc("GET /uplink", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.Connection(), nil) })
 	mux.HandleFunc("GET /logs", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.Logs(), nil) })
 	mux.HandleFunc("GET /doctor", func(w http.ResponseWriter, r *http.Request) { answer(w, g.Doctor(r.Context()), nil) })

@@ -38,6 +38,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, Setup: setup, WorkdirRoot: shortRoot(t),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"gateway-start": gatewayStart, "gateway-stop": gatewayStop, "svid": svid, "plc": plc, "await": await, "ends": ends, "old-broker": oldBroker, "aggregator-start": aggregatorStart,
+			"cloud": cloud, "import": imports,
 		}})
 }
 

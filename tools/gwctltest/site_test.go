@@ -27,6 +27,7 @@ import (
 	"github.com/courtside-edge/courtside/firmware/ctl"
 	"github.com/courtside-edge/courtside/firmware/diag"
 	"github.com/courtside-edge/courtside/firmware/gateway"
+	"github.com/courtside-edge/courtside/sync/clock"
 	"github.com/courtside-edge/courtside/sync/identity/identitytest"
 )
 
@@ -129,13 +130,24 @@ func duration(ts *testscript.TestScript, s string) time.Duration {
 	return d
 }
 
-func gatewayStart(ts *testscript.TestScript, _ bool, _ []string) {
+// gatewayStart starts the gateway; `gateway-start ntp` with a clock that the kernel vouches for.
+func gatewayStart(ts *testscript.TestScript, _ bool, args []string) {
 	s := of(ts)
 	file := ts.MkAbs("gateway.yaml")
 	load := func() (*config.Config, error) { return config.Load(file, all.All()) }
 	c, err := load()
 	ts.Check(err)
-	s.gateway, err = gateway.Start(context.Background(), c, gateway.Deps{Version: "v1-test", Load: load, File: file, Log: slog.New(slog.DiscardHandler)})
+	d := gateway.Deps{Version: "v1-test", Load: load, File: file, Log: slog.New(slog.DiscardHandler)}
+	if len(args) > 0 && args[0] == "ntp" {
+		host, err := clock.OpenHost()
+		ts.Check(err)
+		d.Clocks = func() clock.Reading {
+			r := host.Read()
+			r.Synchronised, r.MaxError = true, time.Millisecond
+			return r
+		}
+	}
+	s.gateway, err = gateway.Start(context.Background(), c, d)
 	ts.Check(err)
 }
 
@@ -221,7 +233,7 @@ func run(ts *testscript.TestScript, args []string) (out, problems string, code d
 		c = command.Root("v1-test", all.All())
 	}
 	for i, a := range args {
-		if strings.HasSuffix(a, ".yaml") || strings.HasSuffix(a, ".tar.gz") || a == "pages" {
+		if strings.HasSuffix(a, ".yaml") || strings.HasSuffix(a, ".tar.gz") || strings.HasSuffix(a, ".export") || a == "pages" {
 			args[i] = ts.MkAbs(a)
 		}
 	}

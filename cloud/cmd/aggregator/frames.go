@@ -20,18 +20,41 @@ import (
 	"github.com/courtside-edge/courtside/sync/point"
 )
 
-// frames asks a running aggregator on this machine: its log has one owner at a time, and trying a frame again changes the state.
+// asker asks the running aggregator on this machine.
+type asker struct {
+	config, api string
+	client      http.Client
+}
+
+func (f *asker) flags(c *cobra.Command) {
+	c.PersistentFlags().StringVarP(&f.config, "config", "c", "/etc/courtside/aggregator.yaml", "configuration file; says where the API listens")
+	c.PersistentFlags().StringVar(&f.api, "api", "", "address of the API, instead of the configuration's")
+}
+
+// reach finds the API.
+func (f *asker) reach() error {
+	if f.api != "" {
+		return nil
+	}
+	cfg, err := config.Load(f.config)
+	if err != nil {
+		return fmt.Errorf("the configuration says where the API listens; give --api instead, or mend it:\n%w", err)
+	}
+	f.api = local(cfg.API.Listen)
+	return nil
+}
+
+// frames looks at frames of one venue: the log has one owner at a time, and trying a frame again changes the state.
 type frames struct {
-	config, api, venue string
-	client             http.Client
+	asker
+	venue string
 }
 
 func framesCommand() *cobra.Command {
-	f := &frames{client: http.Client{Timeout: 30 * time.Second}}
+	f := &frames{asker: asker{client: http.Client{Timeout: 30 * time.Second}}}
 	c := &cobra.Command{Use: "frames", Short: "Look at what was set aside, and try it again",
 		Long: "Frames that cannot be used stay in the log, listed by offset and reason. These commands ask the running aggregator on this machine."}
-	c.PersistentFlags().StringVarP(&f.config, "config", "c", "/etc/courtside/aggregator.yaml", "configuration file; says where the API listens")
-	c.PersistentFlags().StringVar(&f.api, "api", "", "address of the API, instead of the configuration's")
+	f.flags(c)
 	c.PersistentFlags().StringVar(&f.venue, "venue", "", "venue; needed when there are several")
 	list := &cobra.Command{Use: "list", Short: "List what is set aside", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return f.list(c.Context(), c.OutOrStdout()) }}
 	show := &cobra.Command{Use: "show OFFSET", Short: "Show one frame: header, reason, samples and bytes", Args: cobra.ExactArgs(1),
@@ -48,12 +71,8 @@ func framesCommand() *cobra.Command {
 
 // place finds the API and the venue.
 func (f *frames) place(ctx context.Context) error {
-	if f.api == "" {
-		cfg, err := config.Load(f.config)
-		if err != nil {
-			return fmt.Errorf("the configuration says where the API listens; give --api instead, or mend it:\n%w", err)
-		}
-		f.api = local(cfg.API.Listen)
+	if err := f.reach(); err != nil {
+		return err
 	}
 	if f.venue != "" {
 		return nil
@@ -86,8 +105,12 @@ func local(listen string) string {
 }
 
 // ask sends one request and reads the answer into out.
-func (f *frames) ask(ctx context.Context, method, path string, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+f.api+path, nil)
+func (f *asker) ask(ctx context.Context, method, path string, out any) error {
+	return f.send(ctx, method, path, nil, out)
+}
+
+func (f *asker) send(ctx context.Context, method, path string, body io.Reader, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+f.api+path, body)
 	if err != nil {
 		return err
 	}
