@@ -111,7 +111,7 @@ func (a *answer) ack() (wire.Ack, bool) {
 
 // ack sends one ack. A lost one does no harm: what is not acked is sent again.
 func (in *Ingest) ack(gw *gateway, a wire.Ack) {
-	a.Incarnation, a.CloudTime = in.o.Log.Incarnation(), in.o.Now()
+	a.Incarnation, a.CloudTime, a.Credit = in.o.Log.Incarnation(), in.o.Now(), in.credit(gw)
 	for _, r := range a.Durable {
 		in.mu.Lock()
 		in.stats.Acked += r.To - r.From
@@ -121,6 +121,16 @@ func (in *Ingest) ack(gw *gateway, a wire.Ack) {
 	if err := in.o.Publisher.Publish(topic, wire.EncodeAck(a), 0, false); err != nil {
 		in.o.Logger.Debug("an ack could not be sent", "venue", gw.key.Venue, "gateway", gw.key.Gateway, "err", err)
 	}
+}
+
+// credit returns what gw is to be told of the rate of its backlog.
+func (in *Ingest) credit(gw *gateway) uint32 {
+	if in.o.Reached == nil {
+		return 0
+	}
+	_, next := in.o.Log.Bounds()
+	in.credits.look(next, in.o.Reached(), in.o.Now())
+	return in.credits.share(gw.key)
 }
 
 // Want asks a gateway for a point table, at most every five seconds for one table.

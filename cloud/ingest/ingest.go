@@ -31,8 +31,10 @@ type Options struct {
 	Signatures Signatures
 	// RequireSigned refuses batches without a signature.
 	RequireSigned bool
-	Now           func() time.Time // nil for time.Now
-	Logger        *slog.Logger     // nil for none
+	// Reached returns the offset below which the venues have applied the log; what is late there slows backlogs down. Nil for no limit.
+	Reached func() uint64
+	Now     func() time.Time // nil for time.Now
+	Logger  *slog.Logger     // nil for none
 }
 
 // Limits of what is kept in memory for one gateway.
@@ -48,9 +50,9 @@ const (
 
 // Ingest is the door of the aggregator. Handle is safe for concurrent use.
 type Ingest struct {
-	o      Options
-	failed chan struct{}
-	wake   chan struct{}
+	o       Options
+	failed  chan struct{}
+	credits credits
 
 	mu       sync.Mutex
 	gateways map[Gateway]*gateway
@@ -69,6 +71,8 @@ type Stats struct {
 	Duplicates uint64            // batches left out because the same content was durable already
 	Acked      uint64            // batches named by an ack, repetitions included
 	Refused    map[string]uint64 // by reason
+	Replaying  int               // gateways that sent a backlog lately
+	ReplayRate uint64            // bytes a second that they may send together; 0 before the first
 }
 
 type gateway struct {
@@ -109,7 +113,7 @@ func New(o Options) *Ingest {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	in := &Ingest{o: o, failed: make(chan struct{}), wake: make(chan struct{}, 1), gateways: map[Gateway]*gateway{},
+	in := &Ingest{o: o, failed: make(chan struct{}), gateways: map[Gateway]*gateway{},
 		warned: map[string]time.Time{}, wanted: map[want]time.Time{}}
 	in.stats.Refused = map[string]uint64{}
 	for _, g := range o.Gateways {
@@ -133,6 +137,8 @@ func (in *Ingest) Stats() Stats {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	s := in.stats
+	rate, n := in.credits.state()
+	s.ReplayRate, s.Replaying = uint64(rate), n
 	s.Refused = make(map[string]uint64, len(in.stats.Refused))
 	for k, n := range in.stats.Refused {
 		s.Refused[k] = n
@@ -189,6 +195,9 @@ func (in *Ingest) handleBatch(gw *gateway, t wire.Topic, payload []byte, receive
 	h, reason, err := in.formed(t, payload)
 	if err == nil {
 		reason, err = in.vouched(t, payload)
+	}
+	if err == nil && t.Channel == wire.Replay {
+		in.credits.replayed(gw.key, len(payload), in.o.Now())
 	}
 	if err == nil {
 		_, reason, err = in.takeBatch(gw, t, h, payload, received)

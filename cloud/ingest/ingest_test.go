@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -105,13 +106,15 @@ type fixture struct {
 	box *inbox
 	in  *ingest.Ingest
 	now time.Time
+
+	reached atomic.Uint64 // what the venues have applied
 }
 
 func start(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{t: t, rig: venuetest.New(t), log: newLog(), box: &inbox{acks: make(chan wire.Ack, 100), cmds: make(chan wire.Command, 100)}, now: time.Unix(1_700_000_000, 0)}
 	f.in = ingest.New(ingest.Options{Log: f.log, Publisher: f.box, Limits: wire.DefaultLimits(), Now: func() time.Time { return f.now },
-		Gateways: []ingest.Gateway{{Venue: venuetest.Venue, Gateway: venuetest.Gateway}}})
+		Reached: f.reached.Load, Gateways: []ingest.Gateway{{Venue: venuetest.Venue, Gateway: venuetest.Gateway}}})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = f.in.Run(ctx) }()
@@ -162,6 +165,37 @@ func TestI4AckOnlyWhatIsSynced(t *testing.T) {
 	}
 	if len(want) > 0 || a.Incarnation != "inc" || !a.CloudTime.Equal(f.now) {
 		t.Errorf("ack %+v lacks %v", a, want)
+	}
+}
+
+// TestAcksHoldBacklogsBack: live batches alone bring no limit, a venue that falls behind does.
+func TestAcksHoldBacklogsBack(t *testing.T) {
+	f := start(t)
+	credit := func(c wire.Channel, seq uint64) uint32 {
+		f.send(c, f.batch(point.Telemetry, seq, 1))
+		f.log.sync()
+		return (<-f.box.acks).Credit
+	}
+	for seq := range uint64(20) {
+		if c := credit(wire.Live, seq); c != 0 {
+			t.Fatalf("live batches are held to %d bytes a second", c)
+		}
+		f.now = f.now.Add(300 * time.Millisecond)
+	}
+	f.reached.Store(20)
+	if c := credit(wire.Replay, 20); c != 0 {
+		t.Errorf("a backlog is held to %d bytes a second while nothing is late", c)
+	}
+	last := uint32(0)
+	for seq := uint64(21); seq < 40; seq++ {
+		f.now = f.now.Add(300 * time.Millisecond)
+		last = credit(wire.Replay, seq)
+	}
+	if last == 0 || last >= 32<<20 {
+		t.Errorf("nothing is applied for seconds, and the credit is %d", last)
+	}
+	if s := f.in.Stats(); s.Replaying != 1 || s.ReplayRate != uint64(last) {
+		t.Errorf("%+v", s)
 	}
 }
 

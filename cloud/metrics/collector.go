@@ -38,6 +38,8 @@ var (
 	ackedDesc      = desc("ingest_acked_batches_total", "Batches named by acks, repetitions included.")
 	refusedDesc    = desc("ingest_refused_total", "Messages refused before the log, by reason.", "reason")
 	clientsDesc    = desc("broker_clients", "Clients connected to the embedded broker.")
+	replayingDesc  = desc("ingest_replaying_gateways", "Gateways that sent a backlog within the last seconds.")
+	replayRateDesc = desc("ingest_replay_rate_bytes", "Bytes a second that gateways may send of their backlogs, together.")
 	brokerDesc     = desc("broker_refused_total", "What the embedded broker refused, by reason.", "reason")
 	logRecordsDesc = desc("log_records", "Records that the log holds.")
 	logBytesDesc   = desc("log_bytes", "Bytes that the log holds.")
@@ -46,7 +48,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{seatsDesc, passagesDesc, gatewayUpDesc, pendingDesc, gapsDesc, lostDesc, missingDesc, accusedDesc, lateDesc, forgottenDesc, keptDesc, undeclaredDesc, batchesDesc, duplicatesDesc, conflictsDesc,
-		futureDesc, asideDesc, appendedDesc, bytesDesc, skippedDesc, ackedDesc, refusedDesc, clientsDesc, brokerDesc, logRecordsDesc, logBytesDesc} {
+		futureDesc, asideDesc, appendedDesc, bytesDesc, skippedDesc, ackedDesc, refusedDesc, replayingDesc, replayRateDesc, clientsDesc, brokerDesc, logRecordsDesc, logBytesDesc} {
 		ch <- d
 	}
 }
@@ -62,6 +64,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		counter(ch, bytesDesc, s.Bytes)
 		counter(ch, skippedDesc, s.Duplicates)
 		counter(ch, ackedDesc, s.Acked)
+		gauge(ch, replayingDesc, float64(s.Replaying))
+		gauge(ch, replayRateDesc, float64(s.ReplayRate))
 		for reason, n := range s.Refused {
 			counter(ch, refusedDesc, n, reason)
 		}

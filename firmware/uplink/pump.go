@@ -143,11 +143,16 @@ type credit struct {
 	at   time.Time
 }
 
+// set changes the rate; what was earned or is owed stays.
 func (c *credit) set(now time.Time, rate uint32) {
 	if c.rate == rate {
 		return
 	}
-	c.rate, c.left, c.at = rate, 0, now
+	c.any(now) // earns what is due at the old rate
+	if c.rate == 0 {
+		c.left = 0
+	}
+	c.rate, c.left, c.at = rate, min(c.left, float64(rate)), now
 }
 
 // any reports whether a batch may go; what it is too large for is owed.
