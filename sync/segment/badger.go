@@ -45,7 +45,9 @@ func badgerOptions(dir string, segmentBytes int64, log *slog.Logger) badger.Opti
 		// the end of a transaction (20 bytes at most) must not: replay would not know them again.
 		WithValueThreshold(frameHeaderSize / 2).WithValueLogFileSize(valueLog).WithValueLogMaxEntries(2 * maxFrames).
 		WithBlockCacheSize(0).WithIndexCacheSize(0).WithCompression(options.None).
-		WithNumCompactors(2).WithNumLevelZeroTables(2).WithNumLevelZeroTablesStall(8).
+		// At most maxFrames keys of a few dozen bytes make two tables: there is never anything to compact, and idle compactors look 20
+		// times a second.
+		WithNumCompactors(0).WithNumLevelZeroTables(8).WithNumLevelZeroTablesStall(16).
 		WithNumGoroutines(1).WithCompactL0OnClose(false)
 }
 
