@@ -104,7 +104,7 @@ func (d Device) connection() (cause, next string) {
 
 // serial says why a serial line brings nothing.
 func (d Device) serial(text string) (cause, next string) {
-	probe := fmt.Sprintf("gwctl probe modbus %s --baud 9600, then 19200, 38400 …", d.Address)
+	probe := fmt.Sprintf("gwctl probe modbus %s --bauds 9600,19200,38400,57600,115200", d.Address)
 	switch {
 	case errors.Is(d.Err, os.ErrNotExist):
 		return "there is no such serial port", "plug the adapter in; list ports: ls -l /dev/serial/by-id; check driver messages: dmesg | tail"
@@ -114,7 +114,7 @@ func (d Device) serial(text string) (cause, next string) {
 		return "wrong baud rate or parity, or two masters on the line: bytes come all the time and are no frames", "compare baud, parity and stop bits with the device's: " + probe
 	}
 	return fmt.Sprintf("wrong baud rate (%d) or parity, wrong unit id (%s), or wires A and B exchanged: nothing that answers was understood", d.Baud, d.Unit),
-		"compare with the device's settings: " + probe + "; then --units 1-247; then exchange A and B"
+		"find the speed that answers, with this gateway stopped or the device taken out of its file: " + probe + "; then --units 1-247; then exchange A and B"
 }
 
 // points says why a device that answers has bad points.
@@ -137,8 +137,11 @@ func (d Device) points(f *diag.Finding) {
 		f.Cause, f.Next = "the device does not have these addresses: wrong table or address, often one off (the manual's 40001 is address 0)", "look at what it has: "+probe
 	case point.BadTimeout, point.BadNotConnected, point.BadCommunication:
 		f.Cause, f.Next = "wrong unit id, or the unit behind the serial server is off: other units may answer", "find the units that answer: "+probe+" --units 1-247"
-		if d.Driver != "modbus" {
+		switch {
+		case d.Driver != "modbus":
 			f.Cause, f.Next = "the device has no value for them at present", probe
+		case d.Serial && all == d.Points:
+			f.Cause, f.Next = d.serial("")
 		}
 	case point.BadDataEncodingInvalid:
 		f.Cause, f.Next = "what comes is not what was asked for: another type, or a noisy line", "compare types with the device's manual: "+probe

@@ -33,7 +33,7 @@ func JudgeIdentity(i Identity) diag.Finding {
 		f.Cause, f.Next = "the clock, not the SVID", "set the clock first, see there"
 	case left <= 0:
 		f.Grade, f.Saw = diag.Fail, fmt.Sprintf("%s expired %s ago, at %s", i.ID, round(-left), stamp(i.Held.Until))
-		f.Cause = "it is not renewed"
+		f.Cause = "the SVID has expired: it is not renewed"
 		if i.Error != "" {
 			f.Saw += "; " + i.Error
 		}

@@ -93,28 +93,27 @@ func round(d time.Duration) time.Duration {
 type Disk struct {
 	Dir        string
 	Free, Size int64 // 0 Size when not known
+	Least      int64 // free bytes below which the spool stores no telemetry
 	Errors     []string
 	TimeToFull time.Duration // 0 for never
 }
 
-// The least free space, as the spool's own guard keeps it: below it nothing is stored.
-const leastFree = 128 << 20
-
 // JudgeDisk judges the space for the spool.
 func JudgeDisk(d Disk) diag.Finding {
 	f := diag.Finding{Check: "disk", Grade: diag.OK, Saw: fmt.Sprintf("%s free of %s at %s", Bytes(d.Free), Bytes(d.Size), d.Dir)}
+	const full = "the disk is full, or nearly: telemetry stays in RAM, critical samples wait at their devices once nothing is left"
 	const next = "make room: journalctl --vacuum-size=50M; du -xh / | sort -h | tail; or set a smaller spool.limit, or give data_dir a larger disk"
 	switch {
 	case len(d.Errors) > 0 && mentions(d.Errors, "no space", "disk full", "quota", "is full"):
 		f.Grade, f.Saw = diag.Fail, f.Saw+"; "+strings.Join(d.Errors, "; ")
-		f.Cause, f.Next = "the disk is full: critical samples wait at their devices, telemetry stays in RAM", next
+		f.Cause, f.Next = full, next
 	case len(d.Errors) > 0:
 		f.Grade, f.Saw = diag.Fail, f.Saw+"; "+strings.Join(d.Errors, "; ")
 		f.Cause, f.Next = "the disk fails, or is mounted read-only", "look at dmesg | tail for errors of the medium; mount | grep ' / '; replace the card if it reports errors"
 	case d.Size == 0:
 		f.Grade, f.Saw = diag.Skip, "the kernel does not say how full "+d.Dir+" is"
-	case d.Free < leastFree || d.Free < d.Size/100:
-		f.Grade, f.Cause, f.Next = diag.Fail, "the disk is full, or nearly: the spool stops storing at "+Bytes(leastFree), next
+	case d.Free < d.Least || d.Free < d.Size/100:
+		f.Grade, f.Saw, f.Cause, f.Next = diag.Fail, f.Saw+", the spool leaves "+Bytes(d.Least)+" free", full, next
 	case d.Free < d.Size/20 || d.TimeToFull > 0 && d.TimeToFull < 24*time.Hour:
 		f.Grade, f.Cause, f.Next = diag.Warn, "the disk fills up", next
 		if d.TimeToFull > 0 {

@@ -50,7 +50,7 @@ func (g *Gateway) Doctor(ctx context.Context) []diag.Finding {
 	c, _ := g.configured()
 	way.Clock = clock.Grade
 	findings := []diag.Finding{clock,
-		doctor.JudgeDisk(doctor.Disk{Dir: c.DataDir, Free: storage.DiskFree, Size: storage.DiskSize, Errors: storage.Errors, TimeToFull: storage.TimeToFull}),
+		doctor.JudgeDisk(doctor.Disk{Dir: c.DataDir, Free: storage.DiskFree, Size: storage.DiskSize, Least: c.Spool.MinFree, Errors: storage.Errors, TimeToFull: storage.TimeToFull}),
 		doctor.JudgeMemory(memory()), doctor.JudgeFlash(flash(storage.WrittenADay, time.Since(g.since)))}
 	if g.identity != nil {
 		findings = append(findings, doctor.JudgeIdentity(g.identityFacts(c, clock.Grade)))

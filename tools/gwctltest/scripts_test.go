@@ -34,12 +34,30 @@ func program(c *cobra.Command) {
 	}
 }
 
-func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, Setup: setup, WorkdirRoot: shortRoot(t),
+func TestScripts(t *testing.T) { testscript.Run(t, params(t)) }
+
+func params(t *testing.T) testscript.Params {
+	return testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, Setup: setup, WorkdirRoot: shortRoot(t), Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"gateway-start": gatewayStart, "gateway-stop": gatewayStop, "svid": svid, "plc": plc, "await": await, "ends": ends, "old-broker": oldBroker, "aggregator-start": aggregatorStart,
-			"cloud": cloud, "import": imports,
-		}})
+			"cloud": cloud, "import": imports, "fault": fault, "serial": serial, "absent": absent, "small-disk": smallDisk, "fill-disk": fillDisk, "open-socket": openSocket,
+		}}
+}
+
+// condition knows [mounts]: this process may mount a small disk.
+func condition(name string) (bool, error) {
+	if name != "mounts" {
+		return false, fmt.Errorf("there is no condition %q", name)
+	}
+	dir, err := os.MkdirTemp("", "mounts")
+	if err != nil {
+		return false, err
+	}
+	defer os.Remove(dir)
+	if syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m") != nil {
+		return false, nil
+	}
+	return true, syscall.Unmount(dir, 0)
 }
 
 // shortRoot is a folder with a short name: Unix sockets lie below it.
@@ -49,5 +67,8 @@ func shortRoot(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil { // one script asks as another user
+		t.Fatal(err)
+	}
 	return dir
 }
