@@ -51,7 +51,7 @@ func Open(dir string, o Options) (_ *Store, err error) {
 
 // abandon gives back what a failed open took.
 func (s *Store) abandon() error {
-	var errs []error
+	errs := []error{s.reader.close()}
 	for _, g := range s.segments {
 		if g.db != nil {
 			errs = append(errs, g.db.close())
