@@ -22,6 +22,7 @@ import (
 	"github.com/courtside-edge/courtside/sync/mqtt"
 	"github.com/courtside-edge/courtside/sync/segment"
 	"github.com/courtside-edge/courtside/sync/spool"
+	"github.com/courtside-edge/courtside/sync/trace"
 	"github.com/courtside-edge/courtside/sync/wire"
 )
 
@@ -62,6 +63,7 @@ type Gateway struct {
 	crew                crew
 	tableHash           string
 	meter               meter
+	traces              *trace.Exporter // nil when they are off
 	logs                *diag.Recorder
 	listeners           []net.Listener // on the socket, then on TCP
 	socket              net.Listener   // of listeners; nil without one
@@ -108,7 +110,8 @@ func (g *Gateway) open(ctx context.Context) error {
 		return err
 	}
 	g.keeper.UseTable(hash, parts)
-	g.batcher, err = batch.New(batch.Options{Venue: g.c.Venue, Gateway: g.c.Gateway, Table: g.c.Table, Hash: hash, Map: g.clock.Map, Trace: newTrace, Sink: g.keeper,
+	g.traces = g.exporter()
+	g.batcher, err = batch.New(batch.Options{Venue: g.c.Venue, Gateway: g.c.Gateway, Table: g.c.Table, Hash: hash, Map: g.clock.Map, Trace: g.newTrace, Closed: g.batchClosed, Sink: g.keeper,
 		Linger: g.c.Batch.Linger, MaxSamples: g.c.Batch.MaxSamples, MaxBytes: g.c.Batch.MaxBytes, Log: g.log})
 	if err != nil {
 		return err
@@ -142,7 +145,7 @@ func (g *Gateway) openSpool() error {
 		return fmt.Errorf("opening the spool: %w", err)
 	}
 	r := sp.Recovery()
-	g.log.Info("spool opened", "epoch", r.Epoch, "predecessor", r.Predecessor, "unclean", r.Unclean, "corrupt", r.Corrupt, "pages", r.Pages, "read", r.Scanned)
+	g.log.Info("spool opened", "epoch", r.Epoch, "predecessor", r.Predecessor, "unclean", r.Unclean, "corrupt", r.Corrupt, "pages", r.Pages, "read", r.Scanned, "faults", r.Faults)
 	g.keeper = store.New(store.Options{Spool: sp, Mono: g.clock.Mono, Log: g.log})
 	g.date()
 	return nil
@@ -248,6 +251,7 @@ func (g *Gateway) run(ctx context.Context) {
 	}
 	serving.Go(func() { g.meter.run(ctx, g.measure) })
 	serving.Go(func() { g.watchClocks(ctx) })
+	serving.Go(func() { g.traces.Run(ctx) })
 	serving.Go(func() { g.economy().run(ctx) })
 	g.crew.launch(ctx)
 	<-ctx.Done()

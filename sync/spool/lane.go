@@ -24,6 +24,8 @@ type lane struct {
 	release interval.Set              // offsets that the store may forget
 	cursors map[uint64][]point.Cursor // of queued batches, by seq
 
+	blind interval.Set // offsets of batches that opening could not read, nor tell the numbers of; until they are declared
+
 	job     *Job  // out, not finished
 	retryAt int64 // monotonic ns before which a store that failed is left alone
 	err     error // of the last job; nil when it went well

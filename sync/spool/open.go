@@ -54,6 +54,7 @@ func Open(o Options) (*Spool, error) {
 		}
 	}
 	s.sortEpochs()
+	s.declareBlind()
 	s.forgetSettled(found)
 	if err := s.begin(); err != nil {
 		return nil, err
@@ -152,6 +153,7 @@ func (s *Spool) scanFault(l *lane, iv interval.Interval, err error) {
 	s.recovery.Corrupt += bad.Len()
 	s.stats.Corrupt += bad.Len()
 	l.release.Add(bad)
+	l.blind.Add(bad)
 }
 
 // corrupt declares a record that is no batch any more, as far as its header still says which one it was.
@@ -161,9 +163,12 @@ func (s *Spool) corrupt(l *lane, rec Record) {
 	l.release.AddOne(rec.Offset)
 	h, err := wire.ParseHeader(rec.Bytes)
 	if err != nil || h.Lane != l.lane || h.Seq+1 == 0 {
+		l.blind.AddOne(rec.Offset)
 		return
 	}
-	if ep := s.epochOf(h.Epoch); ep != nil { // 128 matching bits are no accident
+	if ep := s.epochOf(h.Epoch); ep == nil {
+		l.blind.AddOne(rec.Offset)
+	} else { // 128 matching bits are no accident
 		s.gaps.add(point.Gap{Epoch: ep.id, Lane: h.Lane, From: h.Seq, To: h.Seq + 1, First: h.First, Last: h.Last,
 			Boot: ep.at.Boot, Count: uint64(h.Count), Reason: point.GapCorrupt})
 	}

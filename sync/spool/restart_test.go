@@ -2,6 +2,7 @@ package spool_test
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -308,8 +309,11 @@ func TestCorruptRecords(t *testing.T) {
 		t.Fatalf("recovery %+v", r)
 	}
 	gaps := b.sp.Undeclared()
-	if len(gaps) != 1 || gaps[0].Epoch != old || gaps[0].From != 1 || gaps[0].To != 2 || gaps[0].Reason != point.GapCorrupt || gaps[0].Count != 10 {
+	if len(gaps) != 2 || gaps[0].Epoch != old || gaps[0].From != 1 || gaps[0].To != 2 || gaps[0].Reason != point.GapCorrupt || gaps[0].Count != 10 {
 		t.Fatalf("gaps %+v", gaps)
+	}
+	if g := gaps[1]; g.Epoch != old || g.From != 2 || g.To != 3 || g.Reason != point.GapCorrupt || g.Count != 0 || g.Last != 0 {
+		t.Fatalf("of the one that nobody can read: %+v", g)
 	}
 	// One that fails later, when it is read for replay.
 	b.tele.Corrupt(3)
@@ -321,11 +325,64 @@ func TestCorruptRecords(t *testing.T) {
 	if contents, _ := b.takeAll(wide); !slices.Equal(contents, []uint64{0}) {
 		t.Fatalf("took %v", contents)
 	}
-	if g := b.sp.Undeclared(); len(g) != 2 || g[1].From != 3 {
+	if g := b.sp.Undeclared(); len(g) != 3 || g[2].From != 3 {
 		t.Fatalf("gaps %+v", g)
 	}
 	if spool.Unreadable(errors.New("the disk is slow")) || spool.Unreadable(nil) {
 		t.Fatal("a passing error counts as a loss")
+	}
+}
+
+// What nobody can read is declared by what is left over: between its neighbours, at the ends of a lane, and when nothing is left at all.
+func TestBatchesThatNobodyCanReadAreDeclared(t *testing.T) {
+	type lost struct{ from, to uint64 }
+	for name, c := range map[string]struct {
+		acked   []uint64 // seqs of the first epoch that left before
+		corrupt []uint64 // offsets, which are the seqs of the first epoch and then those of the second
+		want    map[byte][]lost
+	}{
+		"in the middle":            {nil, []uint64{2, 3}, map[byte][]lost{1: {{2, 4}}}},
+		"beside what was acked":    {[]uint64{1, 4}, []uint64{2}, map[byte][]lost{1: {{1, 3}}}},
+		"the first":                {nil, []uint64{0}, map[byte][]lost{1: {{0, 1}}}},
+		"on both sides of a start": {nil, []uint64{5, 6}, map[byte][]lost{1: {{5, 6}}, 2: {{0, 1}}}},
+		"the last":                 {nil, []uint64{11}, map[byte][]lost{2: {{5, 6}}}},
+		"all":                      {nil, []uint64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, map[byte][]lost{1: {{0, 6}}, 2: {{0, 6}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, nil)
+			for range 2 {
+				for c := range uint64(6) {
+					b.add(point.Telemetry, c)
+				}
+				b.closeClean()
+				b.reopen()
+			}
+			first := point.Epoch{1}
+			if _, all := b.takeAll(wide); len(all) != 12 {
+				t.Fatalf("%d batches", len(all))
+			}
+			for _, seq := range c.acked {
+				b.ack(point.BatchID{Epoch: first, Lane: point.Telemetry, Seq: seq})
+			}
+			b.closeClean()
+			for _, off := range c.corrupt {
+				b.tele.Corrupt(off)
+			}
+			b.reopen()
+			if err := b.sp.Audit(); err != nil {
+				t.Fatal(err)
+			}
+			got := map[byte][]lost{}
+			for _, g := range b.sp.Undeclared() {
+				if g.Reason != point.GapCorrupt || g.Lane != point.Telemetry {
+					t.Errorf("gap %+v", g)
+				}
+				got[g.Epoch[0]] = append(got[g.Epoch[0]], lost{g.From, g.To})
+			}
+			if fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("declared %v, want %v", got, c.want)
+			}
+		})
 	}
 }
 
