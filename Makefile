@@ -9,10 +9,11 @@ DEMO_SECONDS ?= 0
 DEMO_SPEED   ?= 60
 DEMO_ARGS    ?=
 SOAK_MINUTES ?= 20
+MINUTES      ?= 10
 SEED         ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-race test-386 acceptance bench demo lint fmt proto cross clean soak
+.PHONY: help build test test-race test-386 acceptance bench demo lint fmt proto cross clean soak soak-gates
 
 help: ## List the targets.
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +43,11 @@ bench: ## Print every aim of docs/design.md beside what this machine reached.
 soak: build ## Kill, cut, starve and restart everything at random for SOAK_MINUTES, then judge by the ground truth (SEED=… repeats a run).
 	$(GO) build -trimpath -o bin/ ./tools/faults/cmd/faults
 	bin/faults -bin bin -soak $(SOAK_MINUTES) -seed $(SEED) -q
+
+soak-gates: build ## Restart and spoil 24 gates with event rings and kill gateways for MINUTES at 60 times life, then again with rings too small (SEED=…).
+	$(GO) build -trimpath -o bin/ ./tools/faults/cmd/faults
+	bin/faults -bin bin -gates $(MINUTES) -seed $(SEED) -q
+	bin/faults -bin bin -gates $$(awk 'BEGIN { print $(MINUTES) / 4 }') -slots 16 -too-small -seed $(SEED) -q
 
 demo: build ## Run a simulated venue, two gateways, the aggregator and its page (DEMO_SECONDS=60 DEMO_SPEED=120 ends with a verdict).
 	@bin/demo -bin bin -seconds $(DEMO_SECONDS) -speed $(DEMO_SPEED) $(DEMO_ARGS)

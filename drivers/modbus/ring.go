@@ -115,9 +115,9 @@ type window struct {
 	lost     uint64
 }
 
-// begin judges the head and, when it is given, the generation. newest is the id of the newest slot when it is needed; nil says that
-// the ring is empty. restarted says that the device's ring began anew: what it held before and was not read is lost, how many is not known.
-func (r *ring) begin(head, generation uint64, newest *uint64) (w window, restarted bool) {
+// begin judges the head and, when it is given, the generation. newest is the id of the newest slot when it is needed and holds one;
+// empty says that it was looked at, and nothing was ever written. restarted says that the device's ring began anew: what it held before and was not read is lost, how many is not known.
+func (r *ring) begin(head, generation uint64, newest *uint64, empty bool) (w window, restarted bool) {
 	head %= r.wrap
 	total := r.origin() + head // of a ring that began at 0 and has not gone round
 	if newest != nil && r.span > r.wrap {
@@ -141,6 +141,11 @@ func (r *ring) begin(head, generation uint64, newest *uint64) (w window, restart
 	switch {
 	case r.restartedTo(generation):
 		r.generation = generation
+	case empty && !r.ringSpec.generation.given():
+		if r.next == r.origin() {
+			return window{from: r.next, to: r.next}, false
+		}
+		r.generation++
 	case back && r.ringSpec.generation.given():
 		return window{from: r.next, to: r.next}, false // the head contradicts the generation; the next scan will tell
 	case back:

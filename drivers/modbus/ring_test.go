@@ -428,6 +428,45 @@ func TestRingsOldestSlotIsNotTrusted(t *testing.T) {
 	}
 }
 
+// A ring that was never written holds zeros. They are nobody, wherever ids begin and whatever counts further, and how far the ring
+// is read is known from the first look: a gateway that ends before the first event misses none.
+func TestARingWithoutEventsHoldsNobody(t *testing.T) {
+	for _, first := range []uint32{0, 1, 7} {
+		for n, bits := range []int{16, 32, 16, 32} {
+			t.Run(fmt.Sprintf("first %d, head of %d bits, %d", first, bits, n), func(t *testing.T) {
+				layout := plain(16)
+				layout.First, layout.HeadBits = first, bits
+				if n < 2 {
+					layout.Generation = 8
+				}
+				r := newRingRig(t, layout)
+				in := func() drivers.Group {
+					return group("in", r.description(wholeSlot), 1, passage("gate/1", point.In))
+				}
+				r.start("", in())
+				r.poll()
+				r.poll()
+				if len(r.events) != 0 || len(r.gaps) != 0 || r.latest["gate/1"] == nil {
+					t.Fatalf("an empty ring: events %v, gaps %+v, cursor % x", r.ids(), r.gaps, r.latest["gate/1"])
+				}
+				r.durable["gate/1"] = r.latest["gate/1"]
+				r.add(50_040) // while the gateway is away
+				r.start("", in())
+				r.poll()
+				if lost, open := r.lost(); len(r.events) != 15 || lost != 50_025 || open != 0 {
+					t.Fatalf("%d events and %d lost (%d of unknown count) of 50,040", len(r.events), lost, open)
+				}
+				r.ring.Restart() // empty again
+				r.poll()
+				r.poll()
+				if lost, open := r.lost(); len(r.events) != 15 || lost != 50_025 || open != 1 {
+					t.Errorf("after a restart: %d events, %d lost, %d of unknown count", len(r.events), lost, open)
+				}
+			})
+		}
+	}
+}
+
 // A device that writes on while its slots are read: the head is looked at once more, and what went meanwhile is declared.
 func TestRingIsOverrunWhileItIsRead(t *testing.T) {
 	r := newRingRig(t, plain(64))

@@ -80,9 +80,15 @@ func (r *ring) dated(t uint64) int64 {
 	return r.base + int64(t)*int64(r.tick)
 }
 
-// declare adds a loss of the ring to the block, from when it was in order last.
+// declare adds a loss of the ring to the block, from when it was in order last. Losses of one kind that a block has already are one gap.
 func (c *Conn) declare(r *ring, g drivers.Gap) {
 	g.Index, g.First, g.Last = r.outlets[0].Index, r.seen, max(c.block.Time, r.seen)
+	if n := len(c.block.Gaps); n > 0 {
+		if last := &c.block.Gaps[n-1]; last.Index == g.Index && last.Reason == g.Reason && last.Count > 0 && g.Count > 0 {
+			last.Count += g.Count
+			return
+		}
+	}
 	c.block.Gaps = append(c.block.Gaps, g)
 }
 

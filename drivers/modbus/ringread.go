@@ -84,11 +84,16 @@ func (r *ring) controlQuality() point.Quality {
 
 // ringBad says that the ring cannot be read.
 func (c *Conn) ringBad(r *ring, q point.Quality, yield func(*drivers.Block)) {
+	c.state(r, q)
+	yield(&c.block)
+}
+
+// state fills the block with the quality of the ring's points.
+func (c *Conn) state(r *ring, q point.Quality) {
 	c.block.Reset(c.source.device.Clock.Mono())
 	for _, o := range r.outlets {
 		c.block.Readings = append(c.block.Readings, drivers.Reading{Index: o.Index, Quality: q})
 	}
-	yield(&c.block)
 }
 
 // ringStuck gives up a slot that never holds what it should, once that has lasted long enough; without it the ring would never go on.
@@ -116,11 +121,19 @@ func (c *Conn) ringStuck(r *ring, yield func(*drivers.Block)) {
 func (c *Conn) readWindow(ctx context.Context, r *ring, yield func(*drivers.Block)) (point.Quality, error) {
 	head, generation := r.controls[headControl].bits, r.controls[generationControl].bits
 	var newest *uint64
+	empty := false
 	if r.needsNewest(head, generation) {
 		id, q, err := c.readNewest(ctx, r, head)
 		switch {
 		case err != nil || q.IsBad():
 			return q, err
+		case head%r.wrap == 0 && id == 0:
+			if empty, q, err = c.isBlank(ctx, r); err != nil || q.IsBad() {
+				return q, err
+			}
+		}
+		switch {
+		case empty:
 		case r.isNewest(head, id):
 			newest = &id
 		case r.known || head%r.wrap != 0:
@@ -129,7 +142,7 @@ func (c *Conn) readWindow(ctx context.Context, r *ring, yield func(*drivers.Bloc
 		}
 	}
 	at := r.controls[headControl].at
-	w, restarted := r.begin(head, generation, newest)
+	w, restarted := r.begin(head, generation, newest, empty)
 	if restarted {
 		c.source.log.Warn("an event ring began anew; what it held and was not read is lost", "ring", r.outlets[0].Point.Name, "generation", r.generation)
 		c.block.Reset(at)
@@ -154,10 +167,16 @@ func (c *Conn) readWindow(ctx context.Context, r *ring, yield func(*drivers.Bloc
 	return c.deliver(r, w, at, pieces, yield), nil
 }
 
-// inOrder says that everything up to the head is read.
+// inOrder says that everything up to the head is read. The first time it says how far that is: without a cursor, a gateway that ends before
+// the first event would take what it missed for what was there before it ever looked.
 func (c *Conn) inOrder(r *ring, at int64, yield func(*drivers.Block)) {
+	first := r.fresh
 	r.fresh, r.emptied, r.seen = false, at, at
-	c.ringBad(r, point.GoodNoData, yield)
+	c.state(r, point.GoodNoData)
+	if first {
+		c.mark(r)
+	}
+	yield(&c.block)
 }
 
 // pieces divides a window into requests, as few as there can be.
@@ -309,13 +328,25 @@ func (c *Conn) pieceQuality(r *ring, p *piece) point.Quality {
 
 // readNewest reads the id in the slot before the head.
 func (c *Conn) readNewest(ctx context.Context, r *ring, head uint64) (uint64, point.Quality, error) {
-	n := r.origin() + head%r.wrap + r.wrap - 1
+	return c.readID(ctx, r, r.origin()+head%r.wrap+r.wrap-1)
+}
+
+// readID reads the id in the slot of event n.
+func (c *Conn) readID(ctx context.Context, r *ring, n uint64) (uint64, point.Quality, error) {
 	data, q, err := c.readWords(ctx, r, r.slot(n)+uint16(r.id.offset), uint16(r.id.shape.width))
 	if err != nil || q.IsBad() {
 		return 0, q, err
 	}
 	id, q := r.id.shape.value(data)
 	return id, q, nil
+}
+
+// isBlank reports whether a ring whose head and newest id are 0 was never written. Where ids begin at 1, a blank slot looks like that of
+// event -1; the slot before it tells them apart.
+func (c *Conn) isBlank(ctx context.Context, r *ring) (bool, point.Quality, error) {
+	n := r.origin() + r.wrap - 2
+	before, q, err := c.readID(ctx, r, n)
+	return !q.IsBad() && (before == 0 || !r.matches(n, before)), q, err
 }
 
 // readHead reads the head again.

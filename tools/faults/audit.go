@@ -13,6 +13,7 @@ import (
 
 // samples takes in what one batch says of counters and beats.
 func (g *account) samples(b *wire.Batch, table []point.Point, e point.Epoch) {
+	g.events(b, table)
 	runs := map[uint32]point.CounterRun{}
 	for _, s := range b.Samples {
 		p := &table[s.Index]
@@ -47,6 +48,17 @@ func (g *account) samples(b *wire.Batch, table []point.Point, e point.Epoch) {
 			}
 			g.beaten[name][uint16(s.Bits)] = true
 		}
+	}
+}
+
+// events takes in the keys of what occurred.
+func (g *account) events(b *wire.Batch, table []point.Point) {
+	for _, e := range b.Events {
+		name := string(table[b.Samples[e.Position].Index].Name)
+		if g.passed[name] == nil {
+			g.passed[name] = map[[16]byte]bool{}
+		}
+		g.passed[name][e.Key] = true
 	}
 }
 

@@ -6,15 +6,20 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/courtside-edge/courtside/sync/point"
 )
 
 // answerPatience bounds one question to the API.
 const answerPatience = 5 * time.Second
 
 // get reads one answer of the API, as any program would.
-func (r *Rig) get(path string, into any) error {
+func (r *Rig) get(path string, into any) error { return ask(r.api, venue, path, into) }
+
+// ask reads one answer about a venue.
+func ask(api string, venue point.ID, path string, into any) error {
 	client := http.Client{Timeout: answerPatience}
-	resp, err := client.Get("http://" + r.api + "/v1/venues/" + string(venue) + path)
+	resp, err := client.Get("http://" + api + "/v1/venues/" + string(venue) + path)
 	if err != nil {
 		return err
 	}
@@ -38,7 +43,8 @@ type summary struct {
 }
 
 type gates struct {
-	Gates []struct {
+	Declared uint64 `json:"declared_lost"`
+	Gates    []struct {
 		Gate    string
 		In, Out uint64
 	}
@@ -51,6 +57,8 @@ type seatList struct {
 type gapList struct {
 	Gaps []struct {
 		Gateway, Reason, Epoch, Lane string
+		Point                        string
+		Count                        uint64
 		From                         uint64 `json:"from_seq"`
 		To                           uint64 `json:"to_seq"`
 	}

@@ -54,6 +54,9 @@ type account struct {
 	first     map[point.Epoch]time.Time // of the epoch's samples
 	last      map[point.Epoch]time.Time
 	totals    map[string]map[uint64]uint64 // point → run → largest total
+	passed    map[string]map[[16]byte]bool // event point → keys seen
+	lost      map[string]uint64            // event point's device → events that gaps declare lost
+	unknown   int                          // gaps of points that do not say how many
 	beaten    map[string]map[uint16]bool   // beating register → values seen
 	bad       []time.Time                  // when a beating register went bad
 	reads     []time.Time                  // source times of counters' samples: when the device was read, about
@@ -64,7 +67,7 @@ func newAccount(id point.ID) *account {
 	return &account{id: id, tables: map[point.TableHash][]point.Point{}, held: map[laneKey]*interval.Set{}, hashes: map[point.BatchID][32]byte{},
 		gaps: map[laneKey]*interval.Set{}, openFrom: map[laneKey]uint64{}, next: map[laneKey]uint64{}, pending: map[laneKey]*interval.Set{},
 		clean: map[point.Epoch]bool{}, known: map[point.Epoch]bool{}, first: map[point.Epoch]time.Time{}, last: map[point.Epoch]time.Time{},
-		totals: map[string]map[uint64]uint64{}, beaten: map[string]map[uint16]bool{}}
+		totals: map[string]map[uint64]uint64{}, passed: map[string]map[[16]byte]bool{}, lost: map[string]uint64{}, beaten: map[string]map[uint16]bool{}}
 }
 
 func setOf(of map[laneKey]*interval.Set, k laneKey) *interval.Set {
@@ -194,15 +197,21 @@ func (g *account) batch(frame []byte, dec *wire.Decoder, a *Audit) error {
 	if _, err := dec.Decode(frame, table, &b); err != nil {
 		return err
 	}
-	g.gapsOf(&b, a)
+	g.gapsOf(&b, table, a)
 	g.samples(&b, table, h.Epoch)
 	return nil
 }
 
-func (g *account) gapsOf(b *wire.Batch, a *Audit) {
+func (g *account) gapsOf(b *wire.Batch, table []point.Point, a *Audit) {
 	for _, gap := range b.Gaps {
 		a.Gaps++
 		if gap.PointKnown {
+			if p := &table[gap.Index]; p.Class == point.Event {
+				g.lost[string(p.Device)] += gap.Count
+				if gap.Count == 0 {
+					g.unknown++
+				}
+			}
 			continue
 		}
 		k := laneKey{gap.Epoch, gap.Lane}

@@ -24,7 +24,10 @@ func WriteConfig(dir string, o Options, c siteconfig.Options) (siteconfig.Files,
 	if err != nil {
 		return siteconfig.Files{}, err
 	}
-	plan := field.NewPlan(arena.Dallas())
+	plan, err := field.PlanOf(arena.Dallas(), o.plan())
+	if err != nil {
+		return siteconfig.Files{}, err
+	}
 	addresses := field.Addresses(plan, field.Options{Host: o.Host, ModbusPort: o.ModbusPort, OPCUAPort: o.OPCUAPort, TrackingPort: o.TrackingPort})
 	c.MaxLaneRate = LaneRate(o.Speed)
 	return siteconfig.Write(dir, siteconfig.Site{Plan: plan, Addresses: addresses}, c)

@@ -11,6 +11,10 @@
 //
 // One seed is one event: timetable, tares, counters' first values. Who polls when changes nothing but the noise.
 //
+// Gates have counters, event rings, or both (Options.Gates); the truth tells of each passage either way. Every device can be told to fail,
+// by Options.Faults, Inject or POST /control/fault: field.Ill names what it can do. What an overrun writes into a ring is nobody, and
+// told apart in the truth (RingState.Ghosts); a device that is to be read for the truth to become final has to be well by then.
+//
 // The subpackages are its rooms: arena (geometry and map), crowd (who does what when), court (the game), field (devices, registers, servers),
 // siteconfig (what the integrator would have written).
 //
@@ -20,5 +24,7 @@
 //	nobody polls                       the venue waits; POST /control/open opens all the same
 //	the simulator is starved of CPU    simulated time slows down; counters never jump ahead of their highest rate
 //	a gateway stops during the event   the devices keep their values; polls that end the event wait for its return
+//	a device that restarts finds its port    it is tried again, ten milliseconds later, for as long as it takes
+//	taken
 //	an OPC UA value is refused         the simulation ends with the error, which Wait returns: its truth would be wrong
 package venuesim

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/courtside-edge/courtside/tools/venuesim/crowd"
+	"github.com/courtside-edge/courtside/tools/venuesim/field"
 )
 
 // Options of a simulated venue. The zero value is a four-hour event at life's speed on free ports of 127.0.0.1.
@@ -22,8 +23,18 @@ type Options struct {
 	// TrackingPort is that of the tracking system; 0 for a free port.
 	TrackingPort int
 
+	// Gates says whether gates have counters (the default), rings, or both; RingSlots how many events a ring has room for.
+	Gates     field.Gates
+	RingSlots int // field.DefaultRingSlots when 0
+
+	Faults []Fault // what devices do; the control API adds more
+
 	OpenAtOnce bool // do not wait for polls before the doors open
 	Log        *slog.Logger
+}
+
+func (o Options) plan() field.PlanOptions {
+	return field.PlanOptions{Gates: o.Gates, RingSlots: o.RingSlots}
 }
 
 // DefaultEventLength is doors to the end of the egress.

@@ -25,13 +25,14 @@ func (still) Mono() int64 { return 1 }
 // poller reads the devices of a venue with the gateway's own drivers and the configuration that was written for them,
 // and knows what they said in the simplest way: sums of 16-bit differences, hysteresis, last words and values.
 type poller struct {
-	mu       sync.Mutex
-	passages map[point.Direction]map[string]uint64 // by gate
-	last     map[string]uint16                     // counters, by qualified name
-	taken    map[string]bool                       // seats
-	words    map[string]uint16                     // panels
-	air      map[string]float64                    // by name
-	bad      int
+	mu        sync.Mutex
+	passages  map[point.Direction]map[string]uint64 // by gate
+	last      map[string]uint16                     // counters, by qualified name
+	witnessed map[string]uint64                     // passages of counters beside rings, by qualified name
+	taken     map[string]bool                       // seats
+	words     map[string]uint16                     // panels
+	air       map[string]float64                    // by name
+	bad       int
 	// positions counts the good readings of each axis, by name.
 	positions map[string]int
 }
@@ -39,7 +40,12 @@ type poller struct {
 // gateways loads the configuration written for s.
 func gateways(t *testing.T, s *Sim) []*config.Config {
 	t.Helper()
-	files, err := s.WriteConfig(t.TempDir(), siteconfig.Options{})
+	return gatewaysWith(t, s, siteconfig.Options{})
+}
+
+func gatewaysWith(t *testing.T, s *Sim, o siteconfig.Options) []*config.Config {
+	t.Helper()
+	files, err := s.WriteConfig(t.TempDir(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +93,7 @@ func open(t *testing.T, all []*config.Config) (*poller, []link) {
 	}
 	return &poller{
 		passages: map[point.Direction]map[string]uint64{point.In: {}, point.Out: {}},
-		last:     map[string]uint16{}, taken: map[string]bool{}, words: map[string]uint16{}, air: map[string]float64{}, positions: map[string]int{},
+		last:     map[string]uint16{}, witnessed: map[string]uint64{}, taken: map[string]bool{}, words: map[string]uint16{}, air: map[string]float64{}, positions: map[string]int{},
 	}, links
 }
 
@@ -138,6 +144,9 @@ func (p *poller) follow(t *testing.T, links []link, every time.Duration) (stop f
 func (p *poller) take(c *config.Config, b *drivers.Block) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for _, g := range b.Gaps {
+		p.bad += int(g.Count) + 1 // nothing is lost in a venue without faults
+	}
 	for _, r := range b.Readings {
 		at := &c.Table[r.Index]
 		if at.Kind == point.Position {
@@ -148,6 +157,20 @@ func (p *poller) take(c *config.Config, b *drivers.Block) {
 		}
 		if !r.Quality.IsGood() {
 			p.bad++
+			continue
+		}
+		if at.Class == point.Event {
+			if r.Quality == point.Good {
+				p.passages[at.Direction][at.Place]++
+			}
+			continue
+		}
+		if at.Class == point.Counter && at.Kind == point.Generic {
+			raw, name := uint16(r.Bits), at.Qualified()
+			if before, known := p.last[name]; known {
+				p.witnessed[name] += uint64(raw - before)
+			}
+			p.last[name] = raw
 			continue
 		}
 		switch at.Kind {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -64,6 +65,8 @@ type Sim struct {
 	open   bool          // the doors were asked to open
 	freeze bool          // the event was asked to end
 	still  time.Duration // real, since the freeze
+	coming []Fault       // not due yet
+	ill    map[string]*illness
 }
 
 // lane is a turnstile: the position of its gate and its number there.
@@ -91,9 +94,13 @@ func newSim(o Options) (*Sim, error) {
 	if err != nil {
 		return nil, err
 	}
+	plan, err := field.PlanOf(a, o.plan())
+	if err != nil {
+		return nil, err
+	}
 	s := &Sim{
-		options: o, arena: a, plan: field.NewPlan(a), log: o.Log, crowd: crowd.New(a, timetable),
-		stage: Waiting, open: o.OpenAtOnce, final: make(chan struct{}), stopped: make(chan struct{}),
+		options: o, arena: a, plan: plan, log: o.Log, crowd: crowd.New(a, timetable),
+		stage: Waiting, open: o.OpenAtOnce, coming: slices.Clone(o.Faults), ill: map[string]*illness{}, final: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	for gate, g := range a.Gates {
 		for n := range g.Lanes {
@@ -165,6 +172,7 @@ func (s *Sim) move(ctx context.Context) error {
 func (s *Sim) step(elapsed time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.sicken(elapsed)
 	switch s.stage {
 	case Waiting:
 		if s.open || s.field.Polls(true) >= DoorPolls {

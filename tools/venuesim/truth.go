@@ -3,6 +3,7 @@ package venuesim
 import (
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/tools/venuesim/crowd"
+	"github.com/courtside-edge/courtside/tools/venuesim/field"
 )
 
 // Truth is what really happened and is, whatever anybody read of it.
@@ -29,7 +30,8 @@ type Passages struct {
 type GateTruth struct {
 	Gate string `json:"gate"` // its place on the map
 	Passages
-	Lanes []Passages `json:"lanes"`
+	Lanes []Passages       `json:"lanes"`
+	Ring  *field.RingState `json:"ring,omitempty"` // of a gate that has one
 }
 
 // SeatTruth is which seats are taken.
@@ -104,8 +106,11 @@ func (s *Sim) Truth() Truth {
 		SimulatedSeconds: s.crowd.Now().Seconds(), Inside: s.crowd.Inside(),
 		Seats: SeatTruth{Total: len(s.arena.Seats), States: make(map[string]bool, len(s.arena.Seats))},
 	}
-	for _, g := range s.arena.Gates {
+	for i, g := range s.arena.Gates {
 		t.Gates = append(t.Gates, GateTruth{Gate: g.Place})
+		if ring, some := s.field.Ring(i); some {
+			t.Gates[i].Ring = &ring
+		}
 	}
 	for i, lane := range s.lanes {
 		p, gate := s.passed(i), &t.Gates[lane.gate]
@@ -130,6 +135,19 @@ func (s *Sim) Truth() Truth {
 		t.Panels = append(t.Panels, PanelWord{Panel: p.Place, Word: s.crowd.Word(i)})
 	}
 	return t
+}
+
+// Rings returns the state of each gate's ring, in the order of the arena's gates; nothing when gates have none.
+func (s *Sim) Rings() []field.RingState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []field.RingState
+	for i := range s.arena.Gates {
+		if ring, some := s.field.Ring(i); some {
+			all = append(all, ring)
+		}
+	}
+	return all
 }
 
 // State returns a short summary.

@@ -30,7 +30,7 @@ type Manner int
 // The manners.
 const (
 	Well      Manner = iota
-	Slow             // each report takes 20 ms longer
+	Slow             // each report takes longer, by 20 ms or what SlowBy says
 	Silent           // the stream stays open and nothing comes
 	Twice            // each position comes two times
 	Stray            // players whom nobody knows come between
@@ -54,6 +54,7 @@ type Server struct {
 	players map[int32]Position
 	order   []int32
 	manner  Manner
+	slow    time.Duration
 	changed chan struct{} // closed and renewed when the manner changes
 	running *grpc.Server
 	addr    string
@@ -68,8 +69,11 @@ func New(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Server{o: o, players: make(map[int32]Position), changed: make(chan struct{})}
+	return &Server{o: o, players: make(map[int32]Position), slow: defaultSlow, changed: make(chan struct{})}
 }
+
+// defaultSlow is how much longer a report takes of a server that is Slow.
+const defaultSlow = 20 * time.Millisecond
 
 // Start listens on addr, host:port with port 0 for any free one.
 func (s *Server) Start(addr string) error {
@@ -146,9 +150,17 @@ func (s *Server) Behave(m Manner) {
 	s.changed = make(chan struct{})
 }
 
+// SlowBy says how much longer a report takes while the server is Slow.
+func (s *Server) SlowBy(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slow = d
+}
+
 // report is what one moment shows.
 type report struct {
 	at      uint64
+	slow    time.Duration
 	ids     []int32
 	where   []Position
 	manner  Manner
@@ -158,7 +170,7 @@ type report struct {
 func (s *Server) report(into *report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	into.at, into.manner, into.changed = uint64(s.o.Now().UnixNano()), s.manner, s.changed
+	into.at, into.manner, into.slow, into.changed = uint64(s.o.Now().UnixNano()), s.manner, s.slow, s.changed
 	into.ids, into.where = append(into.ids[:0], s.order...), into.where[:0]
 	for _, id := range s.order {
 		into.where = append(into.where, s.players[id])
@@ -201,7 +213,8 @@ func (s *Server) StreamEvents(_ *events.Empty, out grpc.ServerStreamingServer[ev
 func (s *Server) send(out grpc.ServerStreamingServer[events.PlayerPosition], r *report) error {
 	if r.manner == Slow {
 		select {
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(r.slow):
+		case <-r.changed:
 		case <-out.Context().Done():
 		}
 	}

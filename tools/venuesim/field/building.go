@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/courtside-edge/courtside/drivers/devicetest/opcuaserver"
@@ -27,25 +28,49 @@ type building struct {
 	dated  bool      // values carry source times: only when the simulation runs at life's speed
 	draw   uint64
 	noise  sensors
+	words  []uint16 // by panel: what it shows
+
+	addr       string
+	away       bool // it was told to restart
+	renumbered bool // its nodes have other ids, which nobody knows
 }
 
 // startBuilding serves the nodes of d at addr.
 func startBuilding(d Device, a *arena.Arena, addr string, noise sensors, dated bool) (*building, error) {
 	b := &building{
 		device: d, arena: a, server: opcuaserver.New(opcuaserver.Options{}), noise: noise, dated: dated,
-		seated: make([]int, len(a.Quadrants)), full: make([]float64, len(a.Quadrants)),
+		seated: make([]int, len(a.Quadrants)), full: make([]float64, len(a.Quadrants)), words: make([]uint16, len(a.Panels)),
 	}
-	for _, list := range [][]Entry{d.Entries, d.Unlisted} {
-		for _, e := range list {
-			if err := b.server.Declare(e.Node, nodeType(e.Role)); err != nil {
-				return nil, fmt.Errorf("start device %s: declare node %s: %w", d.ID, e.Node, err)
-			}
-		}
+	if err := b.declare(); err != nil {
+		return nil, fmt.Errorf("start device %s: %w", d.ID, err)
 	}
 	if err := b.server.Start(addr); err != nil {
 		return nil, fmt.Errorf("start device %s: %w", d.ID, err)
 	}
+	b.addr = b.server.Addr()
 	return b, nil
+}
+
+// entries returns every node, whether a gateway is to read it here or not.
+func (b *building) entries() []Entry { return slices.Concat(b.device.Entries, b.device.Unlisted) }
+
+// declare makes every node known.
+func (b *building) declare() error {
+	for _, e := range b.entries() {
+		if err := b.server.Declare(e.Node, nodeType(e.Role)); err != nil {
+			return fmt.Errorf("declare node %s: %w", e.Node, err)
+		}
+	}
+	return nil
+}
+
+// recall gives nodes that were declared anew what they held.
+func (b *building) recall() error {
+	var faults []error
+	for panel, word := range b.words {
+		faults = append(faults, b.show(panel, word))
+	}
+	return errors.Join(append(faults, b.breathe(0))...)
 }
 
 func nodeType(r Role) opcuaserver.Type {
@@ -57,15 +82,17 @@ func nodeType(r Role) opcuaserver.Type {
 
 // show gives a panel its status word and the brightness that goes with it.
 func (b *building) show(panel int, word uint16) error {
+	b.words[panel] = word
+	if b.renumbered {
+		return nil
+	}
 	var faults []error
-	for _, list := range [][]Entry{b.device.Entries, b.device.Unlisted} {
-		for _, e := range list {
-			switch {
-			case e.Role == PanelStatus && e.First == panel:
-				faults = append(faults, b.server.Set(e.Node, word, b.source()))
-			case e.Role == Brightness && e.First == panel:
-				faults = append(faults, b.server.Set(e.Node, brightness(word), b.source()))
-			}
+	for _, e := range b.entries() {
+		switch {
+		case e.Role == PanelStatus && e.First == panel:
+			faults = append(faults, b.server.Set(e.Node, word, b.source()))
+		case e.Role == Brightness && e.First == panel:
+			faults = append(faults, b.server.Set(e.Node, brightness(word), b.source()))
 		}
 	}
 	return errors.Join(faults...)
@@ -95,7 +122,7 @@ func (b *building) breathe(elapsed time.Duration) error {
 	var faults []error
 	for _, e := range b.device.Entries {
 		value, isAir := b.air(e)
-		if isAir {
+		if isAir && !b.renumbered {
 			faults = append(faults, b.server.Set(e.Node, value, b.source()))
 		}
 	}

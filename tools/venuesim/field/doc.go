@@ -6,6 +6,7 @@
 //
 //	plc-seats-101 …   Modbus  holding registers from 0: pressure in 0.1 kg, one register a seat, in the arena's order
 //	plc-gates-1 …     Modbus  input registers from 0: per gate the lanes' passages in, then out; 16 bits, from arbitrary values
+//	plc-gate-01 … Modbus  with rings: holding registers; head, generation, clock (ms) and cursor, then slots of id, time, direction, ticket
 //	plc-panels        Modbus  holding registers from 0: status words of the ribbons, then of the scoreboard's faces
 //	court             gRPC    players 1 to 10 and the ball, number 0, ten times a second while there is a game
 //	building          OPC UA  ns=1;s=panel.{id}.status, panel.{id}.brightness, building.{quadrant}.temperature, humidity, co2

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -38,6 +39,11 @@ type Field struct {
 	words    []register    // by panel
 	draws    []uint64      // by PLC: how often its noise was drawn
 	quadrant []int         // by seat
+	gates    []int         // by lane
+	rings    []*gateRing   // by gate; nil where there is none
+	lifted   [2][]uint16   // by direction and lane: what faults added to a counter
+
+	uptime time.Duration // real
 
 	sinceNoise, sinceAir time.Duration // real
 	airTime              time.Duration // simulated, up to which the air has followed
@@ -111,7 +117,16 @@ func (f *Field) locate() {
 		lanes += g.Lanes
 	}
 	f.counters = [2][]register{make([]register, lanes), make([]register, lanes)}
+	f.lifted = [2][]uint16{make([]uint16, lanes), make([]uint16, lanes)}
+	f.rings = make([]*gateRing, len(a.Gates))
+	for i, g := range a.Gates {
+		f.gates = append(f.gates, slices.Repeat([]int{i}, g.Lanes)...)
+	}
 	for _, p := range f.plcs {
+		if p.ring != nil {
+			f.rings[p.ring.plan.Gate] = p.ring
+			continue
+		}
 		for _, list := range [][]Entry{p.device.Entries, p.device.Unlisted} {
 			for _, e := range list {
 				into := map[Role][]register{
@@ -156,8 +171,10 @@ func (f *Field) Apply(events []crowd.Event) error {
 		switch e.Kind {
 		case crowd.Enter:
 			f.count(index, 0)
+			f.pass(e, CodeIn)
 		case crowd.Leave:
 			f.count(index, 1)
+			f.pass(e, CodeOut)
 		case crowd.Sit:
 			f.building.seated[f.quadrant[index]]++
 			f.press(index)
@@ -181,7 +198,7 @@ func (f *Field) press(seat int) {
 func (f *Field) count(lane, direction int) {
 	in, out := f.crowd.Passed(lane)
 	passed := [2]uint32{in, out}[direction]
-	f.counters[direction][lane].set(f.sensors.counterStart(lane, direction) + uint16(passed))
+	f.counters[direction][lane].set(f.sensors.counterStart(lane, direction) + f.lifted[direction][lane] + uint16(passed))
 }
 
 func (f *Field) show(panel int) error {
@@ -195,6 +212,7 @@ func (f *Field) show(panel int) error {
 
 // Refresh draws noise anew and lets the air follow, as far as both are due after elapsed of real time.
 func (f *Field) Refresh(elapsed time.Duration) error {
+	f.tick(elapsed)
 	each := NoisePeriod / time.Duration(len(f.plcs))
 	f.sinceNoise = min(f.sinceNoise+elapsed, NoisePeriod)
 	for f.sinceNoise >= each {
@@ -234,25 +252,25 @@ func (f *Field) redraw(i int) {
 // Address returns where a device listens, "" for an unknown one.
 func (f *Field) Address(id string) string {
 	if f.building != nil && id == f.building.device.ID {
-		return f.building.server.Addr()
+		return f.building.addr
 	}
 	if f.tracker != nil && id == f.tracker.device.ID {
-		return f.tracker.server.Addr()
+		return f.tracker.server.Addr() // where it listened last
 	}
 	for _, p := range f.plcs {
 		if p.device.ID == id {
-			return p.server.Addr()
+			return p.addr
 		}
 	}
 	return ""
 }
 
 // Polls returns how often every listed register of each Modbus device was read since the start or
-// RestartPolls, as the least of all devices, or of those with counters only.
-func (f *Field) Polls(countersOnly bool) int {
+// RestartPolls, as the least of all devices, or of those of the gates only.
+func (f *Field) Polls(gatesOnly bool) int {
 	least := -1
 	for _, p := range f.plcs {
-		if countersOnly && p.device.Entries[0].Table != Input {
+		if gatesOnly && p.device.Entries[0].Table != Input && p.ring == nil {
 			continue
 		}
 		if n := p.polls.count(); least < 0 || n < least {
@@ -273,9 +291,7 @@ func (f *Field) RestartPolls() {
 func (f *Field) Close() error {
 	var faults []error
 	for _, p := range f.plcs {
-		if err := p.server.Close(); err != nil {
-			faults = append(faults, fmt.Errorf("stop device %s: %w", p.device.ID, err))
-		}
+		faults = append(faults, p.stop())
 	}
 	if f.building != nil {
 		if err := f.building.server.Close(); err != nil {

@@ -29,11 +29,13 @@ const (
 	PassagesIn   Role = 2
 	PassagesOut  Role = 3
 	PanelStatus  Role = 4
-	Brightness   Role = 5 // of a panel, in percent
-	Temperature  Role = 6 // °C
-	Humidity     Role = 7 // percent
-	CO2          Role = 8 // ppm
-	PlayerAt     Role = 9 // metres from the centre spot, x before y
+	Brightness   Role = 5  // of a panel, in percent
+	Temperature  Role = 6  // °C
+	Humidity     Role = 7  // percent
+	CO2          Role = 8  // ppm
+	PlayerAt     Role = 9  // metres from the centre spot, x before y
+	RingIn       Role = 10 // a gate's passages inwards, one by one, from its controller's ring
+	RingOut      Role = 11
 )
 
 // Table is a table of a Modbus device as configuration names it.
@@ -57,6 +59,9 @@ type Entry struct {
 	Table   Table
 	Address int
 
+	// Witness marks counters that stand beside rings: they are read, and nobody is counted by them.
+	Witness bool
+
 	Node string // of OPC UA
 
 	Player int // of tracking: the first one's number
@@ -69,6 +74,7 @@ type Device struct {
 	Sector   int // where it stands around the bowl, as arena.Section.Sector
 	Entries  []Entry
 	Unlisted []Entry // served, but left to another device's entries, so that each point has one source
+	Ring     *Ring   // of a gate's controller; its entries read from it
 }
 
 // Registers returns how many registers a Modbus device holds.
@@ -78,6 +84,9 @@ func (d Device) Registers() int {
 		for _, e := range list {
 			n = max(n, e.Address+e.Count)
 		}
+	}
+	if d.Ring != nil {
+		n = max(n, d.Ring.end())
 	}
 	return n
 }
@@ -94,11 +103,21 @@ const (
 	gatesPerPLC         = 6
 )
 
-// NewPlan returns the devices of a.
+// NewPlan returns the devices of a, whose gates count.
 func NewPlan(a *arena.Arena) *Plan {
+	return newPlan(a, PlanOptions{Gates: Counters})
+}
+
+// newPlan returns the devices of a for options that are within their limits.
+func newPlan(a *arena.Arena, o PlanOptions) *Plan {
 	p := &Plan{Arena: a}
 	p.addSeats()
-	p.addGates()
+	if o.Gates != Rings {
+		p.addGates(o.Gates == Both)
+	}
+	if o.Gates != Counters {
+		p.addRings(o.RingSlots)
+	}
 	p.addPanels()
 	p.addBuilding()
 	p.addCourt()
@@ -150,7 +169,7 @@ func seatEntries(s arena.Section) []Entry {
 	return entries
 }
 
-func (p *Plan) addGates() {
+func (p *Plan) addGates(witness bool) {
 	lane := 0
 	for i, g := range p.Arena.Gates {
 		if i%gatesPerPLC == 0 {
@@ -165,7 +184,7 @@ func (p *Plan) addGates() {
 			d.Entries = append(d.Entries, Entry{
 				Name:  fmt.Sprintf("gate/%02d/{lane:1..%d}/%s", g.Number, g.Lanes, way.name),
 				Place: g.Place, Role: way.role, Table: Input, Address: d.Registers(),
-				First: lane, Count: g.Lanes,
+				First: lane, Count: g.Lanes, Witness: witness,
 			})
 		}
 		lane += g.Lanes

@@ -12,9 +12,12 @@ const Unit = 1
 // plc is one Modbus device.
 type plc struct {
 	device Device
+	addr   string
+	memory watched
 	bank   *modbusserver.Bank
 	polls  *polls
-	server *modbusserver.Server
+	server *modbusserver.Server // nil while the device is away
+	ring   *gateRing            // nil without one
 }
 
 // startPLC serves the registers of d at addr.
@@ -26,13 +29,35 @@ func startPLC(d Device, addr string) (*plc, error) {
 		size.Holding = d.Registers()
 	}
 	registers := modbusserver.NewRegisters(map[uint8]modbusserver.Size{Unit: size})
-	p := &plc{device: d, bank: registers.Unit(Unit), polls: newPolls(d)}
-	server, err := modbusserver.Start(addr, watched{registers, p.polls}, modbusserver.Options{Direct: true})
-	if err != nil {
-		return nil, fmt.Errorf("start device %s: %w", d.ID, err)
+	p := &plc{device: d, addr: addr, bank: registers.Unit(Unit), polls: newPolls(d)}
+	p.memory = watched{registers, p.polls}
+	if d.Ring != nil {
+		p.ring = &gateRing{EventRing: modbusserver.NewEventRing(p.bank, d.Ring.layout()), plan: *d.Ring}
 	}
-	p.server = server
-	return p, nil
+	return p, p.start()
+}
+
+// start makes the device serve, where it served before.
+func (p *plc) start() error {
+	server, err := modbusserver.Start(p.addr, p.memory, modbusserver.Options{})
+	if err != nil {
+		return fmt.Errorf("start device %s: %w", p.device.ID, err)
+	}
+	p.server, p.addr = server, server.Addr()
+	return nil
+}
+
+// stop makes the device go away with its connections; its memory stays.
+func (p *plc) stop() error {
+	if p.server == nil {
+		return nil
+	}
+	err := p.server.Close()
+	p.server = nil
+	if err != nil {
+		return fmt.Errorf("stop device %s: %w", p.device.ID, err)
+	}
+	return nil
 }
 
 // tableOf returns the one table that a device of this venue uses.
@@ -60,4 +85,9 @@ type register struct {
 	address int
 }
 
-func (r register) set(value uint16) { r.plc.update(func(v []uint16) { v[r.address] = value }) }
+// set writes the register, if there is one.
+func (r register) set(value uint16) {
+	if r.plc != nil {
+		r.plc.update(func(v []uint16) { v[r.address] = value })
+	}
+}

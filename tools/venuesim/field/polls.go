@@ -22,9 +22,11 @@ func newPolls(d Device) *polls {
 	p := &polls{table: tableOf(d), round: 1, seen: make([]uint64, d.Registers()), wanted: make([]bool, d.Registers())}
 	for _, e := range d.Entries {
 		for i := e.Address; i < e.Address+e.Count; i++ {
+			if !p.wanted[i] {
+				p.all++
+			}
 			p.wanted[i] = true
 		}
-		p.all += e.Count
 	}
 	p.left = p.all
 	return p

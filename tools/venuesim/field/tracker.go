@@ -17,7 +17,9 @@ type tracker struct {
 	device Device
 	server *trackingserver.Server
 	game   *court.Game
-	seen   bool // somebody is on the floor
+	seen   bool  // somebody is on the floor
+	away   bool  // it was told to restart
+	shift  int32 // of the players' numbers
 }
 
 func startTracker(d Device, addr string, seed uint64) (*tracker, error) {
@@ -38,11 +40,57 @@ func (t *tracker) play(elapsed time.Duration, phase crowd.Phase) {
 			spot := t.game.At(n)
 			at[n] = trackingserver.Position{X: float32(spot.X), Y: float32(spot.Y)}
 		}
-		t.server.SetAll(court.Ball, at)
+		t.server.SetAll(court.Ball+t.shift, at)
 	case t.seen:
-		for n := range court.Players + 1 {
-			t.server.Remove(int32(n))
-		}
+		t.clear()
 	}
 	t.seen = playing
+}
+
+// clear takes everybody off the floor.
+func (t *tracker) clear() {
+	for n := range int32(court.Players + 1) {
+		t.server.Remove(n + t.shift)
+	}
+}
+
+// otherNumbers is what a renumbered tracker adds to the players' numbers.
+const otherNumbers = 100
+
+// cause implements faulty.
+func (t *tracker) cause(f Fault) error {
+	switch f.Do {
+	case Delay:
+		t.server.SlowBy(delayOf(f))
+		t.server.Behave(trackingserver.Slow)
+	case Drop:
+		t.server.Behave(trackingserver.Silent)
+	case Exception:
+		t.server.Behave(trackingserver.Refuse)
+	case Garbage:
+		t.server.Behave(trackingserver.Garbage)
+	case Renumber:
+		t.clear()
+		t.shift = otherNumbers
+	case Restart:
+		t.away = true
+		return t.server.Close()
+	}
+	return nil
+}
+
+// heal implements faulty.
+func (t *tracker) heal() error {
+	t.server.Behave(trackingserver.Well)
+	if t.shift != 0 {
+		t.clear()
+		t.shift = 0
+	}
+	if t.away {
+		if err := t.server.Start(t.server.Addr()); err != nil {
+			return fmt.Errorf("start device %s: %w", t.device.ID, err)
+		}
+		t.away = false
+	}
+	return nil
 }

@@ -47,11 +47,11 @@ func writeGateway(out *bytes.Buffer, venue string, id point.ID, position int, de
 		case field.OPCUA:
 			fmt.Fprintf(out, "    options: {endpoint: %q, publish_interval: %s}\n", "opc.tcp://"+d.address, publishInterval)
 		default:
-			fmt.Fprintf(out, "    options: {address: %q, unit: %d, timeout: 1s, depth: 4}\n", d.address, field.Unit)
+			fmt.Fprintf(out, "    options: {address: %q, unit: %d, timeout: 1s, depth: 4%s}\n", d.address, field.Unit, o.tickets(d.Device))
 		}
 		fmt.Fprint(out, "    points:\n")
 		for _, e := range d.Entries {
-			o.writeEntry(out, e)
+			o.writeEntry(out, d.Device, e)
 		}
 	}
 }
@@ -65,17 +65,29 @@ func (o Options) identity(name string) string {
 		o.TrustDomain, named(o.CertFile, name), named(o.KeyFile, name), named(o.BundleFile, name))
 }
 
-func (o Options) writeEntry(out *bytes.Buffer, e field.Entry) {
+// tickets returns the options of a device whose slots hold tickets.
+func (o Options) tickets(d field.Device) string {
+	if d.Ring == nil {
+		return ""
+	}
+	return fmt.Sprintf(", ticket_key_file: %q", o.TicketKey)
+}
+
+func (o Options) writeEntry(out *bytes.Buffer, d field.Device, e field.Entry) {
 	key := "name"
 	if strings.Contains(e.Name, "{") {
 		key = "range"
 	}
 	fmt.Fprintf(out, "      - %s: %q\n", key, e.Name)
-	if e.Place != "" {
+	if e.Place != "" && !e.Witness {
 		fmt.Fprintf(out, "        place: %q\n", e.Place)
 	}
-	for _, line := range o.meaning(e.Role) {
+	for _, line := range o.meaning(e) {
 		fmt.Fprintf(out, "        %s\n", line)
+	}
+	if d.Ring != nil {
+		writeRing(out, *d.Ring)
+		return
 	}
 	if e.Role == field.PlayerAt {
 		fmt.Fprintf(out, "        source: {player: %d}\n", e.Player)
@@ -88,18 +100,32 @@ func (o Options) writeEntry(out *bytes.Buffer, e field.Entry) {
 	fmt.Fprintf(out, "        source: {table: %s, address: %d, type: uint16}\n", e.Table, e.Address)
 }
 
+// writeRing writes where a gate's ring lies, and what its slots hold.
+func writeRing(out *bytes.Buffer, r field.Ring) {
+	fmt.Fprintf(out, "        source:\n          table: holding\n          address: %d\n          ring:\n", field.RingFirstSlot)
+	fmt.Fprintf(out, "            count: %d\n            size: %d\n", r.Slots, field.RingSlotSize)
+	fmt.Fprintf(out, "            head: {address: %d, type: uint32}\n            generation: {address: %d}\n", field.RingHead, field.RingGeneration)
+	fmt.Fprintf(out, "            clock: {address: %d, type: uint32}\n            cursor: {address: %d, type: uint32}\n", field.RingClock, field.RingCursor)
+	fmt.Fprintf(out, "            id: {offset: 0, type: uint32, first: %d}\n            time: {offset: 2, type: uint32, unit: ms, epoch: none}\n", field.RingFirstID)
+	fmt.Fprintf(out, "            direction: {offset: 4, in: %d, out: %d}\n            ticket: {offset: 5, type: uint32}\n", field.CodeIn, field.CodeOut)
+}
+
 // meaning returns the lines that say what a role's points are.
-func (o Options) meaning(r field.Role) []string {
+func (o Options) meaning(e field.Entry) []string {
 	counter := func(direction point.Direction) []string {
-		return []string{
-			"type: int", "kind: gate", "class: counter", "direction: " + direction.String(),
-			"bits: 16", "max_rate: " + number(math.Ceil(o.MaxLaneRate*rateMargin)), "scan: gates",
+		lines := []string{"type: int", "class: counter", "bits: 16", "max_rate: " + number(math.Ceil(o.MaxLaneRate*rateMargin)), "scan: gates"}
+		if e.Witness {
+			return lines
 		}
+		return append(lines, "kind: gate", "direction: "+direction.String())
+	}
+	event := func(direction point.Direction) []string {
+		return []string{"type: int", "kind: gate", "class: event", "direction: " + direction.String(), "scan: gates"}
 	}
 	air := func(unit string, deadband float64) []string {
 		return []string{"type: float", "unit: " + strconv.Quote(unit), "deadband: " + number(deadband), "max_silence: 10m", "scan: panels"}
 	}
-	switch r {
+	switch e.Role {
 	case field.SeatPressure:
 		return []string{
 			"type: int", "kind: seat", "unit: kg", "scale: 0.1", "deadband: " + number(seatDeadband),
@@ -109,6 +135,10 @@ func (o Options) meaning(r field.Role) []string {
 		return counter(point.In)
 	case field.PassagesOut:
 		return counter(point.Out)
+	case field.RingIn:
+		return event(point.In)
+	case field.RingOut:
+		return event(point.Out)
 	case field.PanelStatus:
 		return []string{"type: int", "kind: panel", "max_silence: 10m", "scan: panels"}
 	case field.PlayerAt:
@@ -122,7 +152,7 @@ func (o Options) meaning(r field.Role) []string {
 	case field.CO2:
 		return air("ppm", 5)
 	}
-	panic(fmt.Sprintf("siteconfig: unknown role %d", r))
+	panic(fmt.Sprintf("siteconfig: unknown role %d", e.Role))
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

@@ -32,6 +32,9 @@ type Options struct {
 	// Bucket is the step of time of the aggregator's heatmaps, 1s to 1h; its own default when 0. Fast simulations want a short one.
 	Bucket time.Duration
 
+	// TicketKey is the file of the key that hashes tickets, for gates with rings; tickets.key beside the files, made when it is absent, when empty.
+	TicketKey string
+
 	GateScan  time.Duration // 200 ms when 0
 	SeatScan  time.Duration // 500 ms when 0
 	PanelScan time.Duration // 1 s when 0

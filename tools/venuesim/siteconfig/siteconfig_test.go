@@ -133,6 +133,49 @@ func TestPointsMeanWhatTheVenueDoes(t *testing.T) {
 	}
 }
 
+// TestRingsLoad lets the gateway's own check read rings, with and without counters beside them.
+func TestRingsLoad(t *testing.T) {
+	for _, gates := range []field.Gates{field.Rings, field.Both} {
+		plan, err := field.PlanOf(arena.Dallas(), field.PlanOptions{Gates: gates})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		s := Site{Plan: plan, Addresses: field.Addresses(plan, field.Options{ModbusPort: 5020, OPCUAPort: 4840, TrackingPort: 50051})}
+		files, err := Write(dir, s, Options{MaxLaneRate: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := os.ReadFile(filepath.Join(dir, "tickets.key"))
+		if err != nil || len(key) < 16 {
+			t.Fatalf("the key that hashes tickets: %q, %v", key, err)
+		}
+		events, witnesses, generic := map[string]int{}, 0, 0
+		for _, f := range files.Gateways {
+			for _, p := range load(t, f).Table {
+				switch {
+				case p.Class == point.Event && p.Kind == point.Gate && p.Lane == point.Critical:
+					events[p.Place+" "+p.Direction.String()]++
+				case p.Class == point.Counter && p.Kind == point.Generic && p.Place == "":
+					witnesses++
+				case p.Kind == point.Gate:
+					generic++
+				}
+			}
+		}
+		want := map[field.Gates]int{field.Rings: 0, field.Both: 192}[gates]
+		if len(events) != 48 || events["gate-03 in"] != 1 || events["gate-24 out"] != 1 || witnesses != want || generic != 0 {
+			t.Errorf("%s: %d events, %d witnesses (want %d), %d other gate points", gates, len(events), witnesses, want, generic)
+		}
+		if _, err := Write(dir, s, Options{MaxLaneRate: 100}); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := os.ReadFile(filepath.Join(dir, "tickets.key")); err != nil || string(again) != string(key) {
+			t.Errorf("the key was made anew: other keys for the same events")
+		}
+	}
+}
+
 func TestOptionsReachTheFiles(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"gw-north", "gw-south", "aggregator"} {

@@ -2,9 +2,11 @@ package siteconfig
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/tools/venuesim/field"
@@ -42,6 +44,12 @@ func Write(dir string, s Site, o Options) (Files, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Files{}, fmt.Errorf("write the configuration: %w", err)
 	}
+	if o.TicketKey == "" {
+		o.TicketKey = filepath.Join(dir, "tickets.key")
+		if err := s.writeTicketKey(o.TicketKey); err != nil {
+			return Files{}, err
+		}
+	}
 	files := Files{Aggregator: filepath.Join(dir, "aggregator.yaml"), Map: filepath.Join(dir, "arena.geojson")}
 	shares := s.divide(o.Gateways)
 	for i, id := range GatewayIDs(o.Gateways) {
@@ -62,6 +70,20 @@ func Write(dir string, s Site, o Options) (Files, error) {
 		return Files{}, fmt.Errorf("write the aggregator's configuration: %w", err)
 	}
 	return files, writeMap(files.Map, s.Plan)
+}
+
+// writeTicketKey makes a key for a site whose gates have rings, unless there is one: another would make other keys of the same events.
+func (s Site) writeTicketKey(path string) error {
+	if !slices.ContainsFunc(s.Plan.Devices, func(d field.Device) bool { return d.Ring != nil }) {
+		return nil
+	}
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	if err := os.WriteFile(path, []byte(rand.Text()+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write the key that hashes tickets: %w", err)
+	}
+	return nil
 }
 
 func writeMap(path string, p *field.Plan) error {

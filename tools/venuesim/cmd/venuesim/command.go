@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/courtside-edge/courtside/tools/venuesim"
+	"github.com/courtside-edge/courtside/tools/venuesim/field"
 	"github.com/courtside-edge/courtside/tools/venuesim/siteconfig"
 )
 
@@ -35,11 +36,19 @@ func newRun() *cobra.Command {
 	var o venuesim.Options
 	var c siteconfig.Options
 	var out string
+	var faults []string
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Serve the devices and the ground truth until interrupted",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, text := range faults {
+				f, err := venuesim.ParseFault(text)
+				if err != nil {
+					return err
+				}
+				o.Faults = append(o.Faults, f)
+			}
 			o.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			sim, err := venuesim.Start(cmd.Context(), o)
 			if err != nil {
@@ -59,6 +68,7 @@ func newRun() *cobra.Command {
 	}
 	venueFlags(cmd, &o)
 	cmd.Flags().BoolVar(&o.OpenAtOnce, "open-at-once", false, "open the doors without waiting until every counter was polled")
+	cmd.Flags().StringArrayVar(&faults, "fault", nil, fmt.Sprintf("what a device does, DEVICE:FAULT[,KEY=VALUE…] with keys delay, code, count, forget, after, for; may be given again. Faults are %v", field.Ills()))
 	cmd.Flags().StringVar(&out, "out", "", "also write the configuration that fits into this directory, as config does")
 	siteFlags(cmd, &c)
 	return cmd
@@ -103,6 +113,8 @@ func venueFlags(cmd *cobra.Command, o *venuesim.Options) {
 	f.IntVar(&o.ModbusPort, "modbus-port", defaultModbusPort, "port of the first Modbus device, the others follow; 0 for free ports")
 	f.IntVar(&o.OPCUAPort, "opcua-port", defaultOPCUAPort, "port of the OPC UA server; 0 for a free port")
 	f.IntVar(&o.TrackingPort, "tracking-port", defaultTracking, "port of the tracking system; 0 for a free port")
+	f.StringVar((*string)(&o.Gates), "gates", string(field.Counters), fmt.Sprintf("what gates have: %s, %s or %s", field.Counters, field.Rings, field.Both))
+	f.IntVar(&o.RingSlots, "ring-slots", field.DefaultRingSlots, fmt.Sprintf("events that a gate's ring has room for, a power of two, %d to %d", field.MinRingSlots, field.MaxRingSlots))
 	f.IntVar(&o.HTTPPort, "http-port", defaultHTTPPort, "port of the ground truth; 0 for a free port")
 }
 

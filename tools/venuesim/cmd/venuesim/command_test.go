@@ -56,6 +56,9 @@ func TestCommandLineIsChecked(t *testing.T) {
 		"unknown command": {"serve"},
 		"unknown flag":    {"run", "--fast"},
 		"event of 1s":     {"run", "--event-length", "1s"},
+		"no colon":        {"run", "--fault", "building"},
+		"a power of two":  {"run", "--gates", "rings", "--ring-slots", "100"},
+		"turnstiles":      {"config", "--out", dir, "--gates", "turnstiles"},
 	} {
 		if _, err := execute(t.Context(), t, args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v ends with %v, want an error about %q", args, err, want)
@@ -67,11 +70,11 @@ func TestRunServesUntilItIsInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // before it starts: it opens everything, prints, and ends
-	out, err := execute(ctx, t, "run", "--modbus-port", "0", "--opcua-port", "0", "--tracking-port", "0", "--http-port", "0", "--out", dir)
+	out, err := execute(ctx, t, "run", "--modbus-port", "0", "--opcua-port", "0", "--tracking-port", "0", "--http-port", "0", "--out", dir, "--gates", "both", "--fault", "building:drop,after=1m")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"plc-seats-101", "plc-gates-4", "building", "ground truth", "gw-north.yaml"} {
+	for _, want := range []string{"plc-seats-101", "plc-gates-4", "plc-gate-24", "building", "ground truth", "gw-north.yaml"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it printed no %s:\n%s", want, out)
 		}
