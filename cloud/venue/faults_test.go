@@ -294,3 +294,55 @@ func TestSettledEpochsAreTombs(t *testing.T) {
 		t.Errorf("after a restart %+v", again)
 	}
 }
+
+// TestRedeliveryMuchLaterChangesNothing: a broker that kept everything gives it once more, an hour and a restart later: batches, their table, an
+// inventory of then, which shows as pending what has come since.
+func TestRedeliveryMuchLaterChangesNothing(t *testing.T) {
+	r := venuetest.New(t)
+	type message struct {
+		kind    log.Kind
+		payload []byte
+	}
+	passed := func(seq, total uint64) []byte {
+		return r.Frame(critical(seq), wire.Batch{Samples: []point.Sample{{Index: 3, Time: at(time.Duration(40+seq) * time.Minute), Bits: total}},
+			Runs: []point.CounterRun{{Index: 3, Run: 9, Bits: 16, Reason: point.RunFirst, Start: at(time.Minute)}}})
+	}
+	var all []message
+	for _, part := range r.Parts() {
+		all = append(all, message{log.Table, part})
+	}
+	all = append(all, message{log.Batch, oneSeat(r, telemetry(0), 40, 0)}, message{log.Inventory, inventoryOf(r, 1, 2, wire.PendingRange{From: 1, To: 2, First: 1, Last: 2})},
+		message{log.Batch, passed(0, 5)}, message{log.Batch, oneSeat(r, telemetry(1), 44, 1)}, message{log.Batch, passed(1, 9)}, message{log.Inventory, inventoryOf(r, 2, 2)})
+	for _, m := range all {
+		r.Deliver(m.kind, m.payload)
+	}
+	look := func(when string) {
+		t.Helper()
+		_, seats := r.V.Seats()
+		g := r.V.Gaps()
+		if in := r.V.Gates().In; in != 9 || seats[2].State != Occupied || len(g.Gaps) != 0 || len(g.Pending) != 0 {
+			t.Errorf("%s: %d people, the seat is %v, gaps %+v, pending %+v", when, in, seats[2].State, g.Gaps, g.Pending)
+		}
+	}
+	look("once")
+	before := r.V.Counts().Batches
+	for range 2 {
+		for _, m := range all {
+			r.Deliver(m.kind, m.payload)
+		}
+		look("again")
+	}
+	if c := r.V.Counts(); c.Batches != before || c.Duplicates != 8 || c.Conflicts != 0 {
+		t.Errorf("counts %+v, %d batches before", c, before)
+	}
+	var state bytes.Buffer
+	if _, _, err := r.V.Save(&state); err != nil {
+		t.Fatal(err)
+	}
+	r.Restart(state.Bytes())
+	for _, m := range all {
+		r.Deliver(m.kind, m.payload)
+	}
+	r.Deliver(log.Inventory, inventoryOf(r, 1, 2, wire.PendingRange{From: 1, To: 2, First: 1, Last: 2})) // the old one last
+	look("after a restart")
+}
