@@ -207,6 +207,17 @@ func TestAnSVIDThatExpiresDuringReplay(t *testing.T) {
 	w.links[0].Set(faulttest.Link{Rate: 4 << 10}) // replay takes a while
 	w.move(life, nil)                             // and nobody rotates meanwhile
 	w.links[0].Cut(faulttest.Reset)               // whoever comes back needs a valid one
+	w.wants("the link to wait for an SVID", func() error {
+		s := g.Status()
+		held := uint64(0)
+		for _, l := range s.Lanes {
+			held += l.RAM.Batches + l.Stored.Batches
+		}
+		if s.Identity.NotAfter.After(time.Now()) || s.Link.State == "up" || held == 0 {
+			return fmt.Errorf("the SVID is valid until %v, the link is %s, %d batches are held", s.Identity.NotAfter, s.Link.State, held)
+		}
+		return nil
+	})
 	for _, who := range []identity.ID{id, {TrustDomain: trustDomain, Role: identity.Aggregator}} {
 		if err := w.authority.Rotate(who); err != nil {
 			t.Fatal(err)
