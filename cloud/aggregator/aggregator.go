@@ -25,6 +25,7 @@ import (
 	"github.com/courtside-edge/courtside/cloud/web"
 	"github.com/courtside-edge/courtside/sync/identity"
 	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/trace"
 	"github.com/courtside-edge/courtside/sync/wire"
 )
 
@@ -48,6 +49,7 @@ type Aggregator struct {
 	venues     map[point.ID]*venue.Venue
 	houses     []api.House
 	metrics    *metrics.Metrics
+	traces     *trace.Exporter // nil when they are off
 	broker     broker.Broker
 	brokerAddr net.Addr     // nil for an external broker
 	brokerErr  func() error // why an external broker is not used; nil for the embedded one
@@ -130,6 +132,7 @@ func (a *Aggregator) makeVenues() error {
 	}
 	a.ingest = ingest.New(in)
 	a.keeper.teach(a.ingest)
+	a.traces = trace.NewExporter(trace.Options{Endpoint: a.c.Trace.Endpoint, Service: "courtside-aggregator", Version: a.d.Version, Log: a.d.Log})
 	a.reached.Store(a.keeper.from())
 	a.metrics = metrics.New(metrics.Sources{Venues: all, Ingest: a.ingest.Stats, Broker: a.brokerStats, LogSize: a.logSize})
 	return nil
@@ -139,6 +142,7 @@ func (a *Aggregator) makeVenues() error {
 func (a *Aggregator) observe(ap venue.Applied) {
 	if a.metrics != nil {
 		a.metrics.Observe(ap)
+		a.trace(ap)
 	}
 }
 
@@ -150,6 +154,7 @@ func (a *Aggregator) logSize() (records, bytes uint64) {
 // run starts every part; the group owns them.
 func (a *Aggregator) run(ctx context.Context) {
 	a.group.Go(func() error { return a.ingest.Run(ctx) })
+	a.group.Go(func() error { a.traces.Run(ctx); return nil })
 	a.group.Go(func() error { return a.follow(ctx) })
 	a.group.Go(func() error { a.keeper.run(ctx); return nil })
 	a.group.Go(func() error { return a.broker.Run(ctx) })

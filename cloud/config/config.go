@@ -22,7 +22,13 @@ type Config struct {
 	Sync      Sync
 	Snapshots Snapshots
 	Retention Retention
+	Trace     Trace
 	Venues    []Venue
+}
+
+// Trace says where spans of batches go. Which batches are recorded their gateways decide.
+type Trace struct {
+	Endpoint string `yaml:"endpoint"` // an OTLP collector, http://host:4318; empty for none
 }
 
 // Identity says where the aggregator's X.509-SVID comes from: a Workload API or PEM files.
@@ -111,6 +117,7 @@ type file struct {
 	Sync      Sync               `yaml:"sync"`
 	Snapshots Snapshots          `yaml:"snapshots"`
 	Retention Retention          `yaml:"retention"`
+	Trace     Trace              `yaml:"trace"`
 	Venues    []settings.Section `yaml:"venues,required"`
 }
 
@@ -150,9 +157,12 @@ func Load(path string) (*Config, error) {
 	f := defaults()
 	var faults settings.Faults
 	faults.Add(root.Decode(&f))
-	c := &Config{DataDir: string(f.DataDir), Identity: f.Identity, API: f.API, Broker: f.Broker, Log: f.Log, Limits: f.Limits, Sync: f.Sync, Snapshots: f.Snapshots, Retention: f.Retention}
+	c := &Config{DataDir: string(f.DataDir), Identity: f.Identity, API: f.API, Broker: f.Broker, Log: f.Log, Limits: f.Limits, Sync: f.Sync, Snapshots: f.Snapshots, Retention: f.Retention, Trace: f.Trace}
 	checkIdentity(root, &f, &faults)
 	checkBroker(root, c, &faults)
+	if err := settings.CheckEndpoint(f.Trace.Endpoint); err != nil {
+		faults.Add(root.Fault("trace.endpoint", "endpoint: %v; write http://host:4318, or leave it out for none", err))
+	}
 	seen := map[point.ID]string{}
 	for i := range f.Venues {
 		v := readVenue(&f.Venues[i], &faults)

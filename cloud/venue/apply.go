@@ -24,6 +24,9 @@ func (v *Venue) Apply(r log.Record) []Effect {
 		v.setAside(nil, r, "unknown-gateway", "the configuration of the venue does not name this gateway")
 		return nil
 	}
+	if v.o.Observe != nil {
+		v.began = v.o.Now()
+	}
 	return v.applyRecord(g, r)
 }
 
@@ -172,7 +175,8 @@ func (v *Venue) fold(g *gateway, e *epoch, t *table, h wire.Header, r log.Record
 	v.touch()
 	v.mu.Unlock()
 	if v.o.Observe != nil {
-		v.o.Observe(Applied{Venue: v.o.ID, Gateway: g.id, ID: h.ID(), Samples: len(b.Samples), Newest: time.Unix(0, newest), At: v.o.Now(), Trace: b.Trace})
+		v.o.Observe(Applied{Venue: v.o.ID, Gateway: g.id, ID: h.ID(), Samples: len(b.Samples), Newest: time.Unix(0, newest), At: v.o.Now(), Trace: b.Trace,
+			Received: r.Received, Began: v.began})
 	}
 }
 

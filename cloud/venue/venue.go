@@ -51,6 +51,8 @@ type Applied struct {
 	ID             point.BatchID
 	Samples        int
 	Newest         time.Time // of its samples
+	Received       time.Time // when it came, as the log has it
+	Began          time.Time // when it was taken from the log
 	At             time.Time // when the state showed it
 	Trace          string
 }
@@ -69,6 +71,7 @@ type Venue struct {
 	applying sync.Mutex // held by whoever applies; guards what follows
 	decoder  *wire.Decoder
 	batch    wire.Batch
+	began    time.Time // when the record at hand was taken
 	runs     runList
 
 	mu       sync.RWMutex // taken after applying

@@ -52,11 +52,21 @@ type Options struct {
 	Hash           point.TableHash
 	Map            func() clock.Map // the time map in force
 	Trace          func() string    // W3C traceparent for a batch that closes; nil for none
+	Closed         func(Closed)     // is told of each batch that the sink took, on the lane's goroutine; must not block; nil for nobody
 	Sink           Sink
 	Linger         time.Duration
 	MaxSamples     int
 	MaxBytes       int // of a frame
 	Log            *slog.Logger
+}
+
+// Closed is a batch that the sink took.
+type Closed struct {
+	ID            point.BatchID
+	Trace         string // its trace parent; several that one open batch became share it
+	Samples       int
+	Bytes         int       // of its frame
+	Opened, Taken time.Time // when its first sample was seen to wait, and when the sink had it
 }
 
 // Batcher collects reports into batches. Add is safe for concurrent use; Run has to run meanwhile.
@@ -81,6 +91,9 @@ func New(o Options) (*Batcher, error) {
 	}
 	if o.Trace == nil {
 		o.Trace = func() string { return "" }
+	}
+	if o.Closed == nil {
+		o.Closed = func(Closed) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

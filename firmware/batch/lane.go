@@ -38,6 +38,8 @@ type lane struct {
 	frame  []byte
 	growth int
 	closed time.Time // when the last batch closed
+	opened time.Time // when somebody began to wait for the open one; zero for not yet
+	trace  string    // of the batch that is being encoded
 	lossy  bool      // a sample that cannot be encoded was logged
 }
 
@@ -120,6 +122,7 @@ func (l *lane) run(ctx context.Context) {
 	}
 	for ctx.Err() == nil {
 		if some, _ := l.look(); some {
+			l.opened = time.Now()
 			l.linger(ctx)
 			l.flush(ctx)
 			continue
@@ -186,8 +189,12 @@ func (l *lane) flush(ctx context.Context) {
 	}
 	if !b.empty() {
 		b.Venue, b.Gateway, b.Map, b.Trace = l.o.Venue, l.o.Gateway, l.o.Map(), l.o.Trace()
+		if l.trace = b.Trace; l.opened.IsZero() {
+			l.opened = l.closed // nobody waited for it
+		}
 		l.encode(ctx, b, carries)
 	}
+	l.opened = time.Time{}
 	b.reset()
 	l.spare = b // a sealed one's memory takes the place of the spare's
 }
@@ -275,8 +282,9 @@ func (l *lane) append(ctx context.Context, frame []byte, samples uint64, cursors
 	var patience <-chan time.Time
 	stop := ctx.Done()
 	for {
-		_, err := l.o.Sink.Append(frame, cursors, carries, durable)
+		id, err := l.o.Sink.Append(frame, cursors, carries, durable)
 		if err == nil {
+			l.o.Closed(Closed{ID: id, Trace: l.trace, Samples: int(samples), Bytes: len(frame), Opened: l.opened, Taken: time.Now()})
 			l.samples.Add(samples)
 			l.batches.Add(1)
 			l.bytes.Add(uint64(len(frame)))

@@ -22,6 +22,7 @@ type Config struct {
 	Spool          Spool
 	Diag           Diag
 	Log            Log
+	Trace          Trace
 	ScanClasses    []drivers.ScanClass // in the file's order
 	Devices        []Device            // in the file's order
 	Table          []point.Point       // every point: by device, then by entry, then by position in the range
@@ -71,6 +72,12 @@ type Reduce struct {
 // Diag is the local health and metrics server.
 type Diag struct {
 	Listen string // empty for none
+}
+
+// Trace says where spans of batches go.
+type Trace struct {
+	Endpoint string  // an OTLP collector, http://host:4318; empty for none
+	Sample   float64 // the part of all batches that is recorded
 }
 
 // Log says what is logged.

@@ -64,7 +64,7 @@ func TestLoad(t *testing.T) {
 	want := &Config{Venue: "dal-001", Gateway: "gw-north", DataDir: "testdata/config/data",
 		Identity: Identity{TrustDomain: "courtside.test", WorkloadAPI: "unix:///run/agent.sock"},
 		Uplink:   Uplink{Broker: "mqtts://127.0.0.1:8883", RateLimit: 256 << 10}, Batch: Batch{Linger: 7 * time.Millisecond, MaxSamples: 1000, MaxBytes: 128 << 10},
-		Spool: goodSpool, Log: Log{Level: slog.LevelDebug, Format: "json"},
+		Spool: goodSpool, Log: Log{Level: slog.LevelDebug, Format: "json"}, Trace: Trace{Sample: 0.01},
 		ScanClasses: []drivers.ScanClass{fast, slow, idle}}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("config\n%+v, want\n%+v", c, want)

@@ -26,6 +26,7 @@ type file struct {
 	Spool       spool              `yaml:"spool"`
 	Diag        diag               `yaml:"diag"`
 	Log         logging            `yaml:"log"`
+	Trace       tracing            `yaml:"trace"`
 	ScanClasses settings.Section   `yaml:"scan_classes,required"`
 	Devices     []settings.Section `yaml:"devices,required"`
 }
@@ -75,6 +76,11 @@ type logging struct {
 	Format string `yaml:"format" enum:"text,json"`
 }
 
+type tracing struct {
+	Endpoint string  `yaml:"endpoint"`
+	Sample   float64 `yaml:"sample" min:"0" max:"1"`
+}
+
 const (
 	// leastRate is the lowest rate limit, in bytes a second: with less a single batch takes minutes.
 	leastRate = 1 << 10
@@ -91,6 +97,8 @@ func defaults() file {
 			Reduce: reduce{DeadbandFactor: 4, MinInterval: 5 * time.Second}},
 		Diag: diag{Listen: "127.0.0.1:9464"},
 		Log:  logging{Level: "info", Format: "text"},
+		// One batch in a hundred shows where time goes and costs next to nothing.
+		Trace: tracing{Sample: 0.01},
 	}
 }
 
@@ -174,6 +182,10 @@ func (l *loader) general(f *file) {
 		if err := checkListen(f.Diag.Listen); err != nil {
 			l.fault(l.root, "diag.listen", "listen: %v; write host:port, such as 127.0.0.1:9464, or \"\" for none", err)
 		}
+	}
+	c.Trace = Trace(f.Trace)
+	if err := settings.CheckEndpoint(f.Trace.Endpoint); err != nil {
+		l.fault(l.root, "trace.endpoint", "endpoint: %v; write http://host:4318, or leave it out for none", err)
 	}
 	c.Log.Format = f.Log.Format
 	_ = c.Log.Level.UnmarshalText([]byte(f.Log.Level)) // the enum has checked it

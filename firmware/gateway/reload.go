@@ -49,7 +49,7 @@ func (g *Gateway) Use(ctx context.Context, next *config.Config) (diag.Reload, er
 	ch.report.Table, ch.report.NewTable = hash.String(), hash.String() != g.tableHash
 	ch.report.Waiting = waiting(was, next)
 	inForce := *next // what waits for a start is not in force yet
-	inForce.Identity, inForce.Uplink, inForce.Batch, inForce.Spool, inForce.Diag, inForce.Log = was.Identity, was.Uplink, was.Batch, was.Spool, was.Diag, was.Log
+	inForce.Identity, inForce.Uplink, inForce.Batch, inForce.Spool, inForce.Diag, inForce.Log, inForce.Trace = was.Identity, was.Uplink, was.Batch, was.Spool, was.Diag, was.Log, was.Trace
 	for _, m := range ch.leaving {
 		m.end()
 	}
@@ -84,7 +84,7 @@ func waiting(was, next *config.Config) (keys []string) {
 		same bool
 	}{
 		{"identity", was.Identity == next.Identity}, {"uplink", was.Uplink == next.Uplink}, {"batch", was.Batch == next.Batch},
-		{"spool", was.Spool == next.Spool}, {"diag", was.Diag == next.Diag}, {"log", was.Log == next.Log},
+		{"spool", was.Spool == next.Spool}, {"diag", was.Diag == next.Diag}, {"log", was.Log == next.Log}, {"trace", was.Trace == next.Trace},
 	} {
 		if !c.same {
 			keys = append(keys, c.key)

@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"os"
 	"runtime"
 	"strconv"
@@ -18,13 +16,6 @@ import (
 
 // platform is what the status says of the machine, such as linux/arm.
 func platform() string { return runtime.GOOS + "/" + runtime.GOARCH }
-
-// newTrace draws a W3C trace parent (version 00, sampled) for a batch that closes.
-func newTrace() string {
-	var b [24]byte
-	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
-	return "00-" + hex.EncodeToString(b[:16]) + "-" + hex.EncodeToString(b[16:]) + "-01"
-}
 
 // wireStatus is what the uplink announces; it adds session and state itself.
 func (g *Gateway) wireStatus() wire.Status {

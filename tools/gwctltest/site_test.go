@@ -61,6 +61,7 @@ func setup(e *testscript.Env) error {
 		return err
 	}
 	e.Values[siteKey{}] = s
+	e.Values[collectorKey{}] = &spans{}
 	e.Defer(func() {
 		if s.gateway != nil {
 			_ = s.gateway.Close()
@@ -137,7 +138,7 @@ func gatewayStart(ts *testscript.TestScript, _ bool, args []string) {
 	load := func() (*config.Config, error) { return config.Load(file, all.All()) }
 	c, err := load()
 	ts.Check(err)
-	d := gateway.Deps{Version: "v1-test", Load: load, File: file, Log: slog.New(slog.DiscardHandler)}
+	d := gateway.Deps{Version: "v1-test", Load: load, File: file, Log: slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: c.Log.Level}))}
 	if len(args) > 0 && args[0] == "ntp" {
 		host, err := clock.OpenHost()
 		ts.Check(err)
@@ -167,12 +168,13 @@ func aggregatorStart(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(os.WriteFile(file, []byte(fmt.Sprintf(`data_dir: cloud
 identity: {trust_domain: courtside.test, cert_file: cloud-id/svid.pem, key_file: cloud-id/svid.key, bundle_file: cloud-id/bundle.pem}
 api: {listen: "127.0.0.1:0"}
+trace: {endpoint: %q}
 broker: {listen: %q}
 venues:
   - id: dal-001
     gateways:
       - {id: gw-north, devices: [plc-1, plc-2]}
-`, ts.Getenv("BROKER"))), 0o644))
+`, ts.Getenv("OTLP"), ts.Getenv("BROKER"))), 0o644))
 	c, err := cloudconfig.Load(file)
 	ts.Check(err)
 	s.cloud, err = aggregator.Start(context.Background(), c, aggregator.Deps{Version: "v1-test"})
