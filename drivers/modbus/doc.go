@@ -54,6 +54,8 @@
 //	says: it is torn, or was written over         seconds it is declared lost (gap, corrupt, 1) and passed over
 //	the ring was overrun                          a gap (overrun) that says exactly how many; the slot that is written next is never trusted
 //	the head went round                           the ids tell how often, as far as they count
+//	nothing was ever written                      nobody: a blank slot is told from an event by the slot before it; how far an empty ring is read
+//	                                              is a cursor too, so that what the gateway misses from then on is declared
 //	the ring began anew: another generation, or   a gap (reset) of unknown count, and the new ring from its first event on
 //	without one a head or an id that went back
 //	an event of a direction that no point takes   a gap (corrupt, 1)

@@ -550,6 +550,21 @@ func TestRingOfTwoDirections(t *testing.T) {
 	}
 }
 
+// Many in a row whom nobody takes are one declared loss of so many, not one each.
+func TestLossesOfOneKindAreOneGap(t *testing.T) {
+	r := newRingRig(t, plain(64))
+	both := r.description("  direction: {offset: 4, in: 1, out: 2}\n")
+	r.start("", group("in", both, 1, passage("gate/1/in", point.In)), group("out", both, 1, passage("gate/1/out", point.Out)))
+	r.poll()
+	for _, d := range []uint16{9, 9, 1, 9, 9, 9} {
+		r.ring.Add(modbusserver.RingEvent{Direction: d})
+	}
+	r.poll()
+	if len(r.events) != 1 || len(r.gaps) != 1 || r.gaps[0].Count != 5 || r.gaps[0].Reason != point.GapCorrupt {
+		t.Errorf("%d events, gaps %+v", len(r.events), r.gaps)
+	}
+}
+
 // A ticket leaves as a keyed hash, the same at every gate, or not at all.
 func TestTicketsAreHashed(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "key")

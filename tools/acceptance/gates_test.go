@@ -21,6 +21,7 @@ func TestGatesWithRings(t *testing.T) {
 		"too small":    {Seed: 4, Length: 30 * time.Second, Slots: 16, Attendance: 6000, TooSmall: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var said bytes.Buffer
 			program := func(name string) faults.Command {
 				return faults.Command{Path: filepath.Join(root, "bin", name)}

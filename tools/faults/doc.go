@@ -11,5 +11,8 @@
 //	accounts    each (epoch, lane, seq) below next is in the log once, with one content, or in a declared gap (I1, I10)
 //	the cloud   nothing is pending, set aside or unaccounted for
 //
+// Gates runs the simulated arena instead, whose 24 gates have event rings: RunGates restarts and spoils their controllers, kills gateways, and
+// wants each gate's passages in the cloud exactly, or short of exactly what is declared lost where the rings were made too small.
+//
 // Beats and accounts are read from the aggregator's log after its end, by code that shares nothing with the venue's.
 package faults
