@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,7 +39,8 @@ func pointsCommand(o *asker) *cobra.Command {
 }
 
 func writePoints(w io.Writer, p diag.Points, why bool) error {
-	err := table(w, func(t io.Writer) {
+	var rows bytes.Buffer
+	err := table(&rows, func(t io.Writer) {
 		fmt.Fprint(t, "POINT\tREAD\tREPORTED\tAGE\tQUALITY\n")
 		for _, one := range p.Points {
 			read, reported, age, quality := "–", "–", "–", "–"
@@ -48,17 +50,29 @@ func writePoints(w io.Writer, p diag.Points, why bool) error {
 			if one.Read != nil {
 				read, quality = withUnit(one.Read.Value, one.Unit), one.Read.Quality
 			}
-			fmt.Fprintf(t, "%s/%s\t%s\t%s\t%s\t%s\n", one.Device, one.Name, read, reported, age, quality)
-			if why {
-				fmt.Fprintf(t, "  %s\n", one.Why)
-			}
+			fmt.Fprintf(t, "%s/%s\t%s\t%s\t%s\t%s\n", one.Device, one.Name, oneLine(read), oneLine(reported), age, quality)
 		}
 	})
-	if err == nil && p.Total > len(p.Points) {
-		_, err = fmt.Fprintf(w, "%d of %d points; --limit shows more\n", len(p.Points), p.Total)
+	if err != nil {
+		return err
 	}
+	var out strings.Builder
+	at := -1 // the head
+	for line := range strings.Lines(rows.String()) {
+		if out.WriteString(line); why && at >= 0 {
+			fmt.Fprintf(&out, "  %s\n", p.Points[at].Why)
+		}
+		at++
+	}
+	if p.Total > len(p.Points) {
+		fmt.Fprintf(&out, "%d of %d points; --limit shows more\n", len(p.Points), p.Total)
+	}
+	_, err = io.WriteString(w, out.String())
 	return err
 }
+
+// oneLine keeps a text value from breaking the table.
+func oneLine(s string) string { return strings.NewReplacer("\n", "\\n", "\t", " ").Replace(s) }
 
 func withUnit(v, unit string) string {
 	if unit == "" || v == "–" {

@@ -45,17 +45,17 @@ func (m *top) View() string {
 func (m *top) head() []string {
 	s, l, st := m.now.status, m.now.link, m.now.storage
 	line := func(format string, args ...any) string { return cut(fmt.Sprintf(format, args...), m.width) }
-	link := fmt.Sprintf("LINK      %-10s %s", strings.ToUpper(s.Link.State), s.Link.Broker)
+	link := "LINK      " + strings.ToUpper(s.Link.State)
 	if l.RoundTrip > 0 {
 		link += "  acks in " + short(l.RoundTrip)
 	}
-	link += fmt.Sprintf("  %s of %s on their way", size(l.InFlight), size(l.Window))
+	link += fmt.Sprintf("  under way %s of %s  %s", size(l.InFlight), size(l.Window), strings.TrimPrefix(s.Link.Broker, "mqtts://")) // the name last: it may be long
 	if s.Link.Cause != "" {
-		link = fmt.Sprintf("LINK      %-10s %s", strings.ToUpper(s.Link.State), s.Link.Cause)
+		link = fmt.Sprintf("LINK      %s  %s", strings.ToUpper(s.Link.State), s.Link.Cause)
 	}
 	identity := "IDENTITY  NONE " + s.Identity.Error
 	if s.Identity.ID != "" {
-		identity = fmt.Sprintf("IDENTITY  %s, %s", s.Identity.ID, validity(s.Identity.NotAfter))
+		identity = fmt.Sprintf("IDENTITY  %s  %s", validity(s.Identity.NotAfter), strings.TrimPrefix(s.Identity.ID, "spiffe://"))
 	}
 	oldest := "nothing held"
 	if !st.Oldest.IsZero() {
@@ -66,14 +66,14 @@ func (m *top) head() []string {
 		line("%s", link), line("%s", identity),
 		line("CLOCK     %s ± %s   SPOOL %s, disk %s free, full: %s", s.Clock.Source, short(s.Clock.Uncertainty), oldest, size(st.DiskFree), forecast(st.TimeToFull, "never")),
 		"",
-		m.bold(line("%-10s %10s %9s %9s %14s %14s %7s", "LANE", "SAMPLES/s", "BATCH/s", "B/s", "IN RAM", "BACKLOG", "LOST")),
+		m.bold(line("%-10s %9s %8s %7s %16s %16s %7s", "LANE", "SAMPLES/s", "BATCH/s", "B/s", "IN RAM", "BACKLOG", "LOST")),
 	}
 	for i, lane := range s.Lanes {
 		var before diag.Lane
 		if i < len(m.before.status.Lanes) {
 			before = m.before.status.Lanes[i]
 		}
-		out = append(out, line("%-10s %10s %9s %9s %14s %14s %7d", lane.Lane, m.rate(lane.Samples, before.Samples), m.rate(lane.Batches, before.Batches),
+		out = append(out, line("%-10s %9s %8s %7s %16s %16s %7d", lane.Lane, m.rate(lane.Samples, before.Samples), m.rate(lane.Batches, before.Batches),
 			m.rate(lane.Bytes, before.Bytes), count(lane.RAM), count(lane.Backlog), lane.Lost))
 	}
 	return append(out, "")

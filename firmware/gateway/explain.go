@@ -7,11 +7,13 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/firmware/diag"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/segment"
@@ -110,10 +112,25 @@ func (g *Gateway) Plan(device string) (diag.Plan, error) {
 	if text, ok := explain(m.source, "Plan"); ok {
 		p.Lines = lines(text)
 	}
-	if text, ok := explain(m.source, "Stats"); ok {
-		p.Stats = lines(text)
+	if s, ok := m.source.(interface{ Stats() []drivers.Stat }); ok {
+		p.Stats = statLines(s.Stats())
 	}
 	return p, nil
+}
+
+// statLines writes what happened on a connection for people; counts of nothing are left out.
+func statLines(all []drivers.Stat) (out []string) {
+	for _, s := range all {
+		if s.Value == 0 && strings.HasSuffix(s.Name, "_total") {
+			continue
+		}
+		line := fmt.Sprintf("%s %s", strings.TrimSuffix(s.Name, "_total"), strconv.FormatFloat(s.Value, 'f', -1, 64))
+		if s.Part != "" {
+			line = s.Part + ": " + line
+		}
+		out = append(out, "  "+line+"  ("+s.Meaning+")")
+	}
+	return out
 }
 
 func lines(text string) []string { return strings.Split(strings.TrimRight(text, "\n"), "\n") }

@@ -40,7 +40,7 @@ func params(t *testing.T) testscript.Params {
 	return testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, Setup: setup, WorkdirRoot: shortRoot(t), Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"gateway-start": gatewayStart, "gateway-stop": gatewayStop, "svid": svid, "plc": plc, "await": await, "ends": ends, "old-broker": oldBroker, "aggregator-start": aggregatorStart,
-			"cloud": cloud, "import": imports, "fault": fault, "collector": collector, "traced": traced, "serial": serial, "absent": absent, "small-disk": smallDisk, "fill-disk": fillDisk, "open-socket": openSocket,
+			"cloud": cloud, "import": imports, "fault": fault, "screen": screen, "step": step, "collector": collector, "traced": traced, "serial": serial, "absent": absent, "small-disk": smallDisk, "fill-disk": fillDisk, "open-socket": openSocket,
 		}}
 }
 

@@ -165,6 +165,10 @@ func aggregatorStart(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(err)
 	ts.Check(identitytest.WriteFiles(filepath.Join(s.dir, "cloud-id"), s.authority, svid))
 	file := ts.MkAbs("aggregator.yaml")
+	house := ""
+	if _, err := os.Stat(ts.MkAbs("arena.geojson")); err == nil {
+		house = "map: arena.geojson"
+	}
 	ts.Check(os.WriteFile(file, []byte(fmt.Sprintf(`data_dir: cloud
 identity: {trust_domain: courtside.test, cert_file: cloud-id/svid.pem, key_file: cloud-id/svid.key, bundle_file: cloud-id/bundle.pem}
 api: {listen: "127.0.0.1:0"}
@@ -172,9 +176,10 @@ trace: {endpoint: %q}
 broker: {listen: %q}
 venues:
   - id: dal-001
+    %s
     gateways:
       - {id: gw-north, devices: [plc-1, plc-2]}
-`, ts.Getenv("OTLP"), ts.Getenv("BROKER"))), 0o644))
+`, ts.Getenv("OTLP"), ts.Getenv("BROKER"), house)), 0o644))
 	c, err := cloudconfig.Load(file)
 	ts.Check(err)
 	s.cloud, err = aggregator.Start(context.Background(), c, aggregator.Deps{Version: "v1-test"})
