@@ -26,9 +26,12 @@ type bench struct {
 	seconds time.Duration // that each measurement measures
 	warmup  time.Duration
 	profile string // folder for loadgen's profiles; empty for none
-	ca      *devca.Authority
-	ids     map[string]devca.Endpoint // by "aggregator" and "gateway"
-	say     io.Writer                 // progress, for people
+	backlog int64  // bytes by which the spool's own figures are measured
+	// gateways is how many return at once.
+	gateways int
+	ca       *devca.Authority
+	ids      map[string]devca.Endpoint // by "aggregator" and "gateway"
+	say      io.Writer                 // progress, for people
 }
 
 // measurement is one question to the machine. run returns every row that it promises in rows, or an error for all of them.
@@ -36,11 +39,13 @@ type measurement struct {
 	name string
 	rows []row
 	run  func(context.Context, *bench) ([]row, error)
+	// patience is how much longer than the others it may take; nil for no longer.
+	patience func(*bench) time.Duration
 }
 
 // measurements returns all of them, in the order of the table.
 func measurements() []measurement {
-	return []measurement{polling(), sustained(), freshness(), replay(), memory(), binarySize(), roundTrips(), criticalAppend()}
+	return []measurement{polling(), sustained(), freshness(), replay(), memory(), binarySize(), roundTrips(), criticalAppend(), spooled(), crowd()}
 }
 
 // newBench makes the folder, the authority and, unless bin holds them, the programs.
@@ -146,7 +151,11 @@ func (b *bench) run(ctx context.Context, all []measurement, only []string) []row
 
 // one runs a measurement in bounded time. Rows that it did not bring say why.
 func (b *bench) one(ctx context.Context, m measurement) []row {
-	ctx, cancel := context.WithTimeout(ctx, 3*b.seconds+2*b.warmup+2*time.Minute)
+	limit := 3*b.seconds + 2*b.warmup + 2*time.Minute
+	if m.patience != nil {
+		limit += m.patience(b)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	got, err := m.run(ctx, b)
 	if err == nil {

@@ -21,6 +21,12 @@ const (
 	shortWarmup    = 2 * time.Second
 )
 
+// The sizes of what stands still: MiB of backlog, and gateways that return at once.
+const (
+	defaultBacklog, shortBacklog   = 1024, 64
+	defaultGateways, shortGateways = 500, 50
+)
+
 type flags struct {
 	only    []string
 	seconds float64
@@ -28,6 +34,10 @@ type flags struct {
 	json    string
 	bin     string
 	profile string
+	// backlog is how many MiB the spool's own figures rest on, gateways how many return at once, 0 for the default of each.
+	backlog, gateways int
+	// day is what share of a day's outage to measure, and nothing else; 0 for the ordinary measurements.
+	day float64
 }
 
 func main() {
@@ -59,6 +69,9 @@ func parse(args []string) (flags, error) {
 	set.StringVar(&f.json, "json", "", "write the rows into this file, too")
 	set.StringVar(&f.bin, "bin", "", "folder of gateway, aggregator and loadgen; built when empty")
 	set.StringVar(&f.profile, "profile", "", "folder into which loadgen writes profiles of itself, for go tool pprof")
+	set.IntVar(&f.backlog, "backlog-mib", 0, fmt.Sprintf("the backlog by which start-up and memory are measured, in MiB; %d, or %d with -short", defaultBacklog, shortBacklog))
+	set.IntVar(&f.gateways, "gateways", 0, fmt.Sprintf("how many gateways return at once; %d, or %d with -short", defaultGateways, shortGateways))
+	set.Float64Var(&f.day, "day", 0, "measure this share of an outage of 24 h at 10,000 events/s instead: 1 for all 864 million samples")
 	if err := set.Parse(args); err != nil {
 		return f, err
 	}
@@ -77,6 +90,9 @@ func parse(args []string) (flags, error) {
 	if f.seconds < 0 || f.seconds > 3600 {
 		return f, fmt.Errorf("-seconds %g is not between 0 and 3600", f.seconds)
 	}
+	if f.backlog < 0 || f.backlog > 64<<10 || f.gateways < 0 || f.gateways > 1900 || !(f.day >= 0 && f.day <= 1) {
+		return f, fmt.Errorf("-backlog-mib %d, -gateways %d or -day %g is out of range: at most 65536, 1900 and 1", f.backlog, f.gateways, f.day)
+	}
 	return f, nil
 }
 
@@ -93,6 +109,21 @@ func (f flags) lengths() (seconds, warmup time.Duration) {
 	return seconds, warmup
 }
 
+// sizes returns the backlog in bytes and how many gateways return.
+func (f flags) sizes() (backlog int64, gateways int) {
+	backlog, gateways = defaultBacklog, defaultGateways
+	if f.short {
+		backlog, gateways = shortBacklog, shortGateways
+	}
+	if f.backlog > 0 {
+		backlog = int64(f.backlog)
+	}
+	if f.gateways > 0 {
+		gateways = f.gateways
+	}
+	return backlog << 20, gateways
+}
+
 func run(ctx context.Context, f flags) (err error) {
 	seconds, warmup := f.lengths()
 	r := result{Machine: thisMachine(seconds.Seconds())}
@@ -102,7 +133,12 @@ func run(ctx context.Context, f flags) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	b.profile = f.profile
-	r.Rows = b.run(ctx, measurements(), f.only)
+	b.backlog, b.gateways = f.sizes()
+	all := measurements()
+	if f.day > 0 {
+		all, f.only = []measurement{day(f.day)}, nil
+	}
+	r.Rows = b.run(ctx, all, f.only)
 	m := r.Machine
 	fmt.Printf("%s, %d cores, %s, Linux %s, load before %s, %g s each\n\n", m.CPU, m.Cores, m.Go, m.Kernel, m.Load, m.Seconds)
 	if err := writeTable(os.Stdout, r.Rows); err != nil {

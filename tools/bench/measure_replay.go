@@ -18,6 +18,7 @@ func replay() measurement {
 		atMost("replay-live-p99", "live sample to readable over REST during the replay, P99", 47, "ms"),
 		info("replay-first-live", "from the link's return to the first live batch sent", "ms"),
 		info("replay-first-visible", "from the link's return to the first answer that shows a live sample", "ms"),
+		info("flash-offline", "flash written an event while the link is down, both stores", "B"),
 		atMost("replay-rss", "gateway VmRSS while spilling and draining (aim: of 8 GiB)", 80, "MB"),
 	}}
 	m.run = func(ctx context.Context, b *bench) ([]row, error) { return b.replay(ctx, m.rows) }
@@ -43,7 +44,18 @@ func (b *bench) replay(ctx context.Context, rows []row) ([]row, error) {
 	}
 	agg.stop()
 	r.programs = r.programs[1:]
+	if err := wait(ctx, b.warmup/2); err != nil { // what was in flight is stored, too
+		return nil, err
+	}
+	before, written, err := r.written(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := wait(ctx, min(max(b.seconds, leastOutage), mostOutage)); err != nil {
+		return nil, err
+	}
+	after, more, err := r.written(ctx)
+	if err != nil {
 		return nil, err
 	}
 	full, err := r.gatewayStatus(ctx)
@@ -72,8 +84,25 @@ func (b *bench) replay(ctx context.Context, rows []row) ([]row, error) {
 		rows[1].is(quantile(a.telemetry, 0.99), "P50 %.1f, max %.1f, %d answers", quantile(a.telemetry, 0.5), quantile(a.telemetry, 1), len(a.telemetry)),
 		rows[2].is(f.FirstLive, "%d dropped", f.Dropped),
 		rows[3].is(milliseconds(a.fresh), "%d answers before it", a.stale),
-		rows[4].is(megabytes(u.rss), "peak %.0f; of %.1f MB here", megabytes(u.peak), megabytes(backlog)),
+		rows[4].is(float64(more-written)/float64(after-before), "%s events in the outage, %.1f MB", number(float64(after-before)), megabytes(int64(more-written))),
+		rows[5].is(megabytes(u.rss), "peak %.0f; of %.1f MB here", megabytes(u.peak), megabytes(backlog)),
 	}, nil
+}
+
+// written returns how many events were batched, and what the gateway's stores wrote.
+func (r *rig) written(ctx context.Context) (events, bytes uint64, err error) {
+	s, err := r.gateway.Storage(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	st, err := r.gateway.Status(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, lane := range st.Lanes {
+		events += lane.Samples
+	}
+	return events, s.WrittenBytes, nil
 }
 
 // drained is what a replay brought.

@@ -123,6 +123,28 @@ type load struct {
 // startLoad starts loadgen and waits until the first of its samples is acknowledged and shows in the aggregator's state, which
 // waits for a time map when this machine's clock is not synchronised.
 func (r *rig) startLoad(ctx context.Context, more ...string) (*load, error) {
+	l, err := r.launchLoad(more...)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, firstPatience)
+	defer cancel()
+	for {
+		if err := l.ended(); err != nil {
+			return l, err
+		}
+		m, err := r.metrics(ctx)
+		if err == nil && m.sum(eventsMetric) > 0 && l.figures().Acked > 0 {
+			return l, nil
+		}
+		if wait(ctx, 50*time.Millisecond) != nil {
+			return l, fmt.Errorf("after %v, %d batches were acknowledged and %g events applied: %s", firstPatience, l.figures().Acked, m.sum(eventsMetric), tail(l.log))
+		}
+	}
+}
+
+// launchLoad starts loadgen and waits for nothing.
+func (r *rig) launchLoad(more ...string) (*load, error) {
 	l := &load{}
 	out := &lines{take: func(line []byte) {
 		var f loadgen.Figures
@@ -142,20 +164,7 @@ func (r *rig) startLoad(ctx context.Context, more ...string) (*load, error) {
 	}
 	l.program = p
 	r.programs = append(r.programs, p)
-	ctx, cancel := context.WithTimeout(ctx, firstPatience)
-	defer cancel()
-	for {
-		if err := p.ended(); err != nil {
-			return l, err
-		}
-		m, err := r.metrics(ctx)
-		if err == nil && m.sum(eventsMetric) > 0 && l.figures().Acked > 0 {
-			return l, nil
-		}
-		if wait(ctx, 50*time.Millisecond) != nil {
-			return l, fmt.Errorf("after %v, %d batches were acknowledged and %g events applied: %s", firstPatience, l.figures().Acked, m.sum(eventsMetric), tail(p.log))
-		}
-	}
+	return l, nil
 }
 
 // figures returns what loadgen printed last.

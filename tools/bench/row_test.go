@@ -84,12 +84,12 @@ func TestAFailureStaysInItsRows(t *testing.T) {
 		return out
 	}
 	all := []measurement{
-		{"fails", rows("a", "b"), func(context.Context, *bench) ([]row, error) { return nil, errors.New("broken") }},
-		{"half", rows("c", "d"), func(context.Context, *bench) ([]row, error) {
+		{name: "fails", rows: rows("a", "b"), run: func(context.Context, *bench) ([]row, error) { return nil, errors.New("broken") }},
+		{name: "half", rows: rows("c", "d"), run: func(context.Context, *bench) ([]row, error) {
 			return []row{info("d", "d", "").is(4, "")}, errors.New("gave up")
 		}},
-		{"silent", rows("e"), func(context.Context, *bench) ([]row, error) { return nil, nil }},
-		{"works", rows("f"), func(context.Context, *bench) ([]row, error) { return []row{info("f", "f", "").is(6, "")}, nil }},
+		{name: "silent", rows: rows("e"), run: func(context.Context, *bench) ([]row, error) { return nil, nil }},
+		{name: "works", rows: rows("f"), run: func(context.Context, *bench) ([]row, error) { return []row{info("f", "f", "").is(6, "")}, nil }},
 	}
 	b := &bench{seconds: time.Millisecond, warmup: time.Millisecond, say: io.Discard}
 	got := b.run(t.Context(), all, nil)
@@ -120,7 +120,7 @@ func TestAFailureStaysInItsRows(t *testing.T) {
 func TestEveryRowHasItsOwnID(t *testing.T) {
 	seen := map[string]bool{}
 	names := map[string]bool{}
-	for _, m := range measurements() {
+	for _, m := range append(measurements(), day(1)) {
 		if names[m.name] || m.run == nil || len(m.rows) == 0 {
 			t.Errorf("measurement %q twice, or without rows", m.name)
 		}
@@ -148,7 +148,15 @@ func TestFlags(t *testing.T) {
 	if seconds, warmup := (flags{short: true}).lengths(); seconds != shortSeconds*time.Second || warmup != shortWarmup {
 		t.Errorf("short, it measures %v after %v", seconds, warmup)
 	}
-	for _, bad := range [][]string{{"-only", "nothing"}, {"-seconds", "-1"}, {"extra"}, {"-seconds", "1e9"}} {
+	if backlog, n := (flags{}).sizes(); backlog != 1<<30 || n != 500 {
+		t.Errorf("by default %d bytes and %d gateways", backlog, n)
+	}
+	if f, err := parse([]string{"-backlog-mib", "8192", "-gateways", "7", "-day", "0.01", "-short"}); err != nil || f.day != 0.01 {
+		t.Errorf("%+v, %v", f, err)
+	} else if backlog, n := f.sizes(); backlog != 8<<30 || n != 7 {
+		t.Errorf("as told %d bytes and %d gateways", backlog, n)
+	}
+	for _, bad := range [][]string{{"-only", "nothing"}, {"-seconds", "-1"}, {"extra"}, {"-seconds", "1e9"}, {"-day", "2"}, {"-day", "NaN"}, {"-gateways", "5000"}, {"-backlog-mib", "-1"}} {
 		if _, err := parse(bad); err == nil {
 			t.Errorf("%v was taken", bad)
 		}

@@ -9,17 +9,22 @@ import (
 	"github.com/courtside-edge/courtside/tools/loadgen"
 )
 
-// TestSmoke runs one measurement with the real programs, for a moment: every row has a figure, and nothing is left.
+// TestSmoke runs three measurements with the real programs, for a moment: every row has a figure, nothing is missing, and nothing is left.
 func TestSmoke(t *testing.T) {
 	b, err := newBench(t.Context(), time.Second, time.Second, "", io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := b.run(t.Context(), measurements(), []string{"freshness"})
-	if len(rows) != len(freshness().rows) {
-		t.Errorf("%d rows, want %d", len(rows), len(freshness().rows))
+	b.gateways = 3
+	all := append(measurements(), day(0.0001))
+	rows := b.run(t.Context(), all, []string{"freshness", "return", "day"})
+	if want := len(freshness().rows) + len(crowd().rows) + len(day(1).rows); len(rows) != want {
+		t.Errorf("%d rows, want %d", len(rows), want)
 	}
 	for _, r := range rows {
+		if r.ID == "day-missing" && (r.Reached == nil || *r.Reached != 0) {
+			t.Errorf("of the outage not everything came: %+v", r)
+		}
 		if r.Reached == nil || r.Error != "" {
 			t.Errorf("row %s: %s", r.ID, r.Error)
 		}
