@@ -19,6 +19,9 @@ type credentials struct {
 	key      *rsa.PrivateKey
 	servers  []*x509.Certificate // trusted
 	password string
+
+	userCert []byte // the user's, DER; nil for none
+	userKey  *rsa.PrivateKey
 }
 
 func loadCredentials(o *options) (*credentials, error) {
@@ -33,19 +36,20 @@ func loadCredentials(o *options) (*credentials, error) {
 	if !o.secure() {
 		return c, nil
 	}
-	own, err := readCertificates(o.Security.CertFile)
+	own, key, err := readIdentity(o.Security.CertFile, o.Security.KeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("own certificate: %w", err)
+		return nil, fmt.Errorf("own %w", err)
 	}
-	c.cert = own[0].Raw
-	if len(own[0].URIs) > 0 {
-		c.uri = own[0].URIs[0].String()
+	c.cert, c.key = own.Raw, key
+	if len(own.URIs) > 0 {
+		c.uri = own.URIs[0].String()
 	}
-	if c.key, err = readKey(o.Security.KeyFile); err != nil {
-		return nil, fmt.Errorf("own key: %w", err)
-	}
-	if !c.key.PublicKey.Equal(own[0].PublicKey) {
-		return nil, fmt.Errorf("key file %s is not the key of certificate file %s", o.Security.KeyFile, o.Security.CertFile)
+	if o.Login.CertFile != "" {
+		user, key, err := readIdentity(o.Login.CertFile, o.Login.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("login's %w", err)
+		}
+		c.userCert, c.userKey = user.Raw, key
 	}
 	if c.servers, err = readCertificates(o.Security.ServerCertFile); err != nil {
 		return nil, fmt.Errorf("certificate of the server: %w", err)
@@ -78,6 +82,22 @@ func (c *credentials) trust(der []byte) error {
 			certs[0].Subject, sha256.Sum256(certs[0].Raw), c.servers[0].Subject, sha256.Sum256(c.servers[0].Raw), err)
 	}
 	return nil
+}
+
+// readIdentity reads a certificate and the key that belongs to it.
+func readIdentity(certFile, keyFile string) (*x509.Certificate, *rsa.PrivateKey, error) {
+	certs, err := readCertificates(certFile)
+	if err != nil {
+		return nil, nil, fmt.Errorf("certificate: %w", err)
+	}
+	key, err := readKey(keyFile)
+	if err != nil {
+		return nil, nil, fmt.Errorf("key: %w", err)
+	}
+	if !key.PublicKey.Equal(certs[0].PublicKey) {
+		return nil, nil, fmt.Errorf("key: file %s is not the key of certificate file %s", keyFile, certFile)
+	}
+	return certs[0], key, nil
 }
 
 // readCertificates reads one or more certificates, PEM or DER.

@@ -10,6 +10,7 @@
 //	  cert_file: gateway.pem              # our application certificate and its RSA key: not the SPIFFE identity, OPC UA knows RSA only
 //	  key_file: gateway.key
 //	login: {user: gw, password_file: plc.password, allow_clear: false}   # absent for anonymous
+//	login: {cert_file: user.pem, key_file: user.key}   # or a user's certificate, with a security policy only
 //	timeout: 5s                           # of connecting as a whole, and of each request; 10ms to 1m
 //	mode: subscribe                       # or poll
 //	publish_interval: 100ms               # the period of the scan class if absent

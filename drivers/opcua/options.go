@@ -65,6 +65,8 @@ type login struct {
 	User         string `yaml:"user"`
 	PasswordFile string `yaml:"password_file,path"`
 	AllowClear   bool   `yaml:"allow_clear"`
+	CertFile     string `yaml:"cert_file,path"`
+	KeyFile      string `yaml:"key_file,path"`
 }
 
 func policies() map[string]string {
@@ -200,6 +202,14 @@ func (o *options) checkSecurity(fault func(key, format string, args ...any)) {
 func (o *options) checkLogin(fault func(key, format string, args ...any)) {
 	l := &o.Login
 	switch {
+	case l.CertFile != "" && (l.User != "" || l.PasswordFile != ""):
+		fault("login.user", "user and cert_file are two ways to log in; leave one of them out")
+	case l.CertFile != "" && l.KeyFile == "":
+		fault("login.key_file", "cert_file %q needs a key_file: its RSA key", l.CertFile)
+	case l.CertFile == "" && l.KeyFile != "":
+		fault("login.cert_file", "key_file is given without cert_file")
+	case l.CertFile != "" && !o.secure():
+		fault("login.cert_file", "a certificate logs in over a secured connection only; set security")
 	case l.User == "" && l.PasswordFile != "":
 		fault("login.user", "password_file is given without user")
 	case l.User != "" && l.PasswordFile == "":

@@ -37,6 +37,10 @@ func TestPrepareRefusesOptions(t *testing.T) {
 		{goodOptions + "login: {user: gw, allow_clear: true}", "login.password_file", "password_file"},
 		{goodOptions + "login: {password_file: p}", "login.user", "without user"},
 		{goodOptions + "login: {user: gw, password_file: p}", "login.user", "allow_clear"},
+		{goodOptions + "login: {user: gw, password_file: p, cert_file: c, key_file: k}", "login.user", "two ways"},
+		{goodOptions + "login: {cert_file: c}", "login.key_file", "RSA key"},
+		{goodOptions + "login: {key_file: k}", "login.cert_file", "without cert_file"},
+		{goodOptions + "login: {cert_file: c, key_file: k}", "login.cert_file", "set security"},
 		{goodOptions + "nonsense: 1", "", "nonsense"},
 	} {
 		t.Run(tc.options, func(t *testing.T) {

@@ -67,6 +67,11 @@ func secure(policy, mode, server string, me *identity) string {
 	return fmt.Sprintf("security: {policy: %s, mode: %s, server_cert_file: %q, cert_file: %q, key_file: %q}\n", policy, mode, server, me.certFile, me.keyFile)
 }
 
+// logInWith returns the YAML of a login by a certificate.
+func logInWith(user *identity) string {
+	return fmt.Sprintf("login: {cert_file: %q, key_file: %q}\n", user.certFile, user.keyFile)
+}
+
 func oneNode(t *testing.T, s *opcuaserver.Server, options string) drivers.Device {
 	t.Helper()
 	must(t, s, nodeA, opcuaserver.Int32, 42)
@@ -96,6 +101,22 @@ func TestSecurityAndLogin(t *testing.T) {
 		f.untilBits(0, 42)
 		set(t, s, nodeA, 43)
 		f.untilBits(0, 43)
+	})
+	t.Run("a user's certificate", func(t *testing.T) {
+		user := newIdentity(t, "user", nil, false)
+		s := startServer(t, opcuaserver.Options{Certificate: server.cert.Raw, Key: server.key, UserCertificates: [][]byte{user.cert.Raw}})
+		for _, policy := range []string{"Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"} {
+			d := oneNode(t, s, secure(policy, "SignAndEncrypt", server.certFile, me)+logInWith(user)+"mode: poll")
+			if g := pollAll(t, d, open(t, prepare(t, d))); g[0].Bits != 42 {
+				t.Errorf("%s: read %d", policy, g[0].Bits)
+			}
+		}
+		for who, wrong := range map[string]*identity{"a stranger": newIdentity(t, "stranger", nil, false), "a key of another": {certFile: user.certFile, keyFile: me.keyFile}} {
+			d := oneNode(t, s, secure("Basic256Sha256", "SignAndEncrypt", server.certFile, me)+logInWith(wrong)+"mode: poll")
+			if _, err := prepare(t, d).Open(t.Context()); !drivers.IsPermanent(err) || !strings.Contains(err.Error(), wrong.certFile) {
+				t.Errorf("%s got %v", who, err)
+			}
+		}
 	})
 	t.Run("None with a password encrypted for the server", func(t *testing.T) {
 		d := oneNode(t, s, fmt.Sprintf("login: {user: gw, password_file: %q, allow_clear: true}\nmode: poll", password))
@@ -133,6 +154,7 @@ func TestPermanentRefusals(t *testing.T) {
 		"another key":         {secure("Basic256Sha256", "SignAndEncrypt", server.certFile, mixed) + login(right), "is not the key of"},
 		"no password file":    {good + login(filepath.Join(dir, "none")), "password of"},
 		"wrong password":      {good + login(wrong), "activate the session"},
+		"no certificates":     {good + logInWith(me), "takes no user's certificate"},
 		"nobody anonymous":    {good, "set login"},
 		"no such endpoint":    {"", "connect"},
 	} {

@@ -61,7 +61,7 @@ func logIn(ctx context.Context, ch *channel.Channel, o *options, creds *credenti
 	if s.auth, err = ua.Encode(resp.AuthenticationToken); err != nil {
 		return nil, fmt.Errorf("create a session: %w", err)
 	}
-	user, err := identityToken(o, creds, resp, serverCert)
+	user, proof, err := identityToken(o, creds, resp, serverCert)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func logIn(ctx context.Context, ch *channel.Channel, o *options, creds *credenti
 		ClientSignature:    sig,
 		LocaleIDs:          []string{"en"},
 		UserIdentityToken:  ua.NewExtensionObject(user),
-		UserTokenSignature: &ua.SignatureData{},
+		UserTokenSignature: proof,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("activate the session as %s: %w", who(o), err)
@@ -82,54 +82,75 @@ func logIn(ctx context.Context, ch *channel.Channel, o *options, creds *credenti
 }
 
 func who(o *options) string {
-	if o.Login.User == "" {
-		return "anonymous"
+	switch {
+	case o.Login.CertFile != "":
+		return "the certificate of " + o.Login.CertFile
+	case o.Login.User != "":
+		return fmt.Sprintf("%q", o.Login.User)
 	}
-	return fmt.Sprintf("%q", o.Login.User)
+	return "anonymous"
 }
 
-// identityToken says who we are in the way that the server's endpoint asks for.
-func identityToken(o *options, creds *credentials, resp *ua.CreateSessionResponse, serverCert []byte) (any, error) {
-	kind := ua.UserTokenTypeAnonymous
-	if o.Login.User != "" {
-		kind = ua.UserTokenTypeUserName
-	}
-	var tokens []*ua.UserTokenPolicy
+// tokenOf returns the way in which the server's endpoint wants to be told who we are, or nil, and the certificate of the endpoint.
+func tokenOf(o *options, kind ua.UserTokenType, resp *ua.CreateSessionResponse) (token *ua.UserTokenPolicy, cert []byte) {
 	for _, e := range resp.ServerEndpoints {
 		if e.SecurityPolicyURI != o.policy() || e.SecurityMode != o.securityMode() {
 			continue
 		}
 		for _, t := range e.UserIdentityTokens {
-			if t.TokenType == kind {
-				tokens = append(tokens, t)
+			if t.TokenType == kind && token == nil {
+				token = t
 			}
 		}
-		if len(serverCert) == 0 {
-			serverCert = e.ServerCertificate
+		if cert == nil {
+			cert = e.ServerCertificate
 		}
 	}
-	if kind == ua.UserTokenTypeAnonymous {
-		id := "anonymous" // what most servers call it, should this one not say
-		if len(tokens) > 0 {
-			id = tokens[0].PolicyID
-		} else if len(resp.ServerEndpoints) > 0 {
-			return nil, permanent(errors.New("the server admits nobody anonymously; set login"))
+	return token, cert
+}
+
+// identityToken says who we are in the way that the server's endpoint asks for, and proves it where that needs a signature.
+func identityToken(o *options, creds *credentials, resp *ua.CreateSessionResponse, serverCert []byte) (any, *ua.SignatureData, error) {
+	kind, unsigned := ua.UserTokenTypeAnonymous, &ua.SignatureData{}
+	if o.Login.User != "" {
+		kind = ua.UserTokenTypeUserName
+	} else if creds.userCert != nil {
+		kind = ua.UserTokenTypeCertificate
+	}
+	t, cert := tokenOf(o, kind, resp)
+	if len(serverCert) == 0 {
+		serverCert = cert
+	}
+	if t == nil {
+		switch {
+		case kind == ua.UserTokenTypeUserName:
+			return nil, nil, permanent(errors.New("the server takes no user and password; leave login out"))
+		case kind == ua.UserTokenTypeCertificate:
+			return nil, nil, permanent(errors.New("the server takes no user's certificate; use login: {user, password_file}, or leave login out"))
+		case len(resp.ServerEndpoints) > 0:
+			return nil, nil, permanent(errors.New("the server admits nobody anonymously; set login"))
 		}
-		return &ua.AnonymousIdentityToken{PolicyID: id}, nil
+		return &ua.AnonymousIdentityToken{PolicyID: "anonymous"}, unsigned, nil // what most servers call it, should this one not say
 	}
-	if len(tokens) == 0 {
-		return nil, permanent(errors.New("the server takes no user and password; leave login out"))
-	}
-	t := tokens[0]
 	policy := t.SecurityPolicyURI
 	if policy == "" {
 		policy = o.policy()
 	}
-	secret, algorithm, err := channel.Secret(policy, creds.password, serverCert, resp.ServerNonce)
-	if err != nil {
-		return nil, permanent(fmt.Errorf("encrypt the password of %q: %w", o.Login.User, err))
+	switch kind {
+	case ua.UserTokenTypeUserName:
+		secret, algorithm, err := channel.Secret(policy, creds.password, serverCert, resp.ServerNonce)
+		if err != nil {
+			return nil, nil, permanent(fmt.Errorf("encrypt the password of %q: %w", o.Login.User, err))
+		}
+		return &ua.UserNameIdentityToken{PolicyID: t.PolicyID, UserName: o.Login.User, Password: secret, EncryptionAlgorithm: algorithm}, unsigned, nil
+	case ua.UserTokenTypeCertificate:
+		proof, err := channel.Proof(policy, creds.userKey, serverCert, resp.ServerNonce)
+		if err != nil {
+			return nil, nil, permanent(fmt.Errorf("sign with the key of %s: %w", o.Login.CertFile, err))
+		}
+		return &ua.X509IdentityToken{PolicyID: t.PolicyID, CertificateData: creds.userCert}, proof, nil
 	}
-	return &ua.UserNameIdentityToken{PolicyID: t.PolicyID, UserName: o.Login.User, Password: secret, EncryptionAlgorithm: algorithm}, nil
+	return &ua.AnonymousIdentityToken{PolicyID: t.PolicyID}, unsigned, nil
 }
 
 // close gives the session back, if the server takes it at once, and closes the channel.

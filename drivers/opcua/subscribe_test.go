@@ -146,23 +146,26 @@ func TestDeafSubscription(t *testing.T) {
 }
 
 func TestLostMessageIsRepublished(t *testing.T) {
-	for _, possible := range []bool{true, false} {
-		t.Run(fmt.Sprint(possible), func(t *testing.T) {
+	for name, how := range map[string]struct {
+		refused bool
+		then    opcuaserver.Manner
+	}{"kept": {false, opcuaserver.Well}, "refused": {true, opcuaserver.Well}, "forgotten": {false, opcuaserver.Forgetful}} {
+		t.Run(name, func(t *testing.T) {
 			var l logs
 			s, d := two(t, "", &l)
 			f := follow(t, d, open(t, prepare(t, d)))
 			for range 2 { // read, and reported
 				f.until("a", func(g got) bool { return g.Index == 0 })
 			}
-			s.Refuse("Republish", !possible)
+			s.Refuse("Republish", how.refused)
 			s.Behave(opcuaserver.Skip)
 			set(t, s, nodeA, 5) // this message is lost
 			waitFor(t, func() bool { return s.Counts().Skipped == 1 })
-			s.Behave(opcuaserver.Well)
+			s.Behave(how.then)
 			set(t, s, nodeB, 6)
 			f.untilBits(0, 5)
 			f.untilBits(1, 6)
-			if s.Counts().Republishes == 0 && possible {
+			if s.Counts().Republishes == 0 && !how.refused {
 				t.Error("the lost message was not asked for")
 			}
 			if l.count("missing") != 1 {

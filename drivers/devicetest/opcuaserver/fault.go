@@ -90,6 +90,7 @@ const (
 	Long                    // answers to Read hold one value more
 	Mute                    // keep-alives are sent, changes are not reported
 	Skip                    // a message with changes is counted and kept for Republish, and not sent
+	Forgetful               // Republish is answered well, with an empty message
 )
 
 // Behave makes the server have a manner until the next call.

@@ -49,6 +49,9 @@ func (s *Server) republish(sess *session, req *ua.RepublishRequest) (ua.Response
 	if sub == nil || sub.owner != sess {
 		return nil, ua.StatusBadSubscriptionIDInvalid
 	}
+	if s.manner == Forgetful {
+		return &ua.RepublishResponse{ResponseHeader: header(req, ua.StatusOK), NotificationMessage: &ua.NotificationMessage{}}, nil
+	}
 	for _, m := range sub.sent {
 		if m.SequenceNumber == req.RetransmitSequenceNumber {
 			return &ua.RepublishResponse{ResponseHeader: header(req, ua.StatusOK), NotificationMessage: m}, nil

@@ -25,6 +25,8 @@ type Options struct {
 	SecureOnly bool
 	// Users admits these names with these passwords and nobody else; everybody may come in when it is nil.
 	Users map[string]string
+	// UserCertificates (DER) admits who proves to hold one of them, beside Users.
+	UserCertificates [][]byte
 	// MaxItemsPerCall is how many nodes a Read or CreateMonitoredItems may name; 0 for no limit.
 	MaxItemsPerCall int
 	// HideLimits keeps MaxItemsPerCall to itself until somebody goes beyond it.

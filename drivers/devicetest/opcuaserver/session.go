@@ -1,8 +1,12 @@
 package opcuaserver
 
 import (
+	"bytes"
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"github.com/gopcua/opcua/ua"
@@ -58,13 +62,20 @@ func (s *Server) endpoints(url string) []*ua.EndpointDescription {
 }
 
 func (s *Server) tokens(policy string) []*ua.UserTokenPolicy {
-	if s.opts.Users == nil {
+	if s.opts.Users == nil && s.opts.UserCertificates == nil {
 		return []*ua.UserTokenPolicy{{PolicyID: "anonymous", TokenType: ua.UserTokenTypeAnonymous}}
 	}
 	if policy == ua.SecurityPolicyURINone && s.opts.Key != nil {
 		policy = ua.SecurityPolicyURIBasic256Sha256 // a password is never sent in the clear if that can be avoided
 	}
-	return []*ua.UserTokenPolicy{{PolicyID: "user", TokenType: ua.UserTokenTypeUserName, SecurityPolicyURI: policy}}
+	var tokens []*ua.UserTokenPolicy
+	if s.opts.Users != nil {
+		tokens = append(tokens, &ua.UserTokenPolicy{PolicyID: "user", TokenType: ua.UserTokenTypeUserName, SecurityPolicyURI: policy})
+	}
+	if s.opts.UserCertificates != nil {
+		tokens = append(tokens, &ua.UserTokenPolicy{PolicyID: "certificate", TokenType: ua.UserTokenTypeCertificate, SecurityPolicyURI: policy})
+	}
+	return tokens
 }
 
 func (c *connection) getEndpoints(req *ua.GetEndpointsRequest) (ua.Response, error) {
@@ -116,7 +127,7 @@ func (c *connection) activateSession(req *ua.ActivateSessionRequest) (ua.Respons
 	if err := c.sc.VerifySessionSignature(sess.clientCert, sess.nonce, req.ClientSignature.Signature); err != nil {
 		return nil, ua.StatusBadApplicationSignatureInvalid
 	}
-	if err := s.admit(sess, req.UserIdentityToken); err != nil {
+	if err := s.admit(c.cfg.SecurityPolicyURI, sess, req); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -128,13 +139,16 @@ func (c *connection) activateSession(req *ua.ActivateSessionRequest) (ua.Respons
 }
 
 // admit checks the user of an ActivateSession request.
-func (s *Server) admit(sess *session, eo *ua.ExtensionObject) error {
-	if s.opts.Users == nil {
+func (s *Server) admit(policy string, sess *session, req *ua.ActivateSessionRequest) error {
+	if s.opts.Users == nil && s.opts.UserCertificates == nil {
 		return nil
 	}
 	var value any
-	if eo != nil {
+	if eo := req.UserIdentityToken; eo != nil {
 		value = eo.Value
+	}
+	if tok, ok := value.(*ua.X509IdentityToken); ok {
+		return s.admitCertificate(policy, sess, tok, req.UserTokenSignature)
 	}
 	tok, ok := value.(*ua.UserNameIdentityToken)
 	if !ok {
@@ -146,6 +160,26 @@ func (s *Server) admit(sess *session, eo *ua.ExtensionObject) error {
 	}
 	if want, ok := s.opts.Users[tok.UserName]; !ok || want != password {
 		return ua.StatusBadUserAccessDenied
+	}
+	return nil
+}
+
+// admitCertificate checks that a user holds a certificate that is admitted.
+func (s *Server) admitCertificate(policy string, sess *session, tok *ua.X509IdentityToken, proof *ua.SignatureData) error {
+	if !slices.ContainsFunc(s.opts.UserCertificates, func(c []byte) bool { return bytes.Equal(c, tok.CertificateData) }) {
+		return ua.StatusBadUserAccessDenied
+	}
+	cert, err := x509.ParseCertificate(tok.CertificateData)
+	if err != nil || proof == nil {
+		return ua.StatusBadIdentityTokenInvalid
+	}
+	key, ok := cert.PublicKey.(*rsa.PublicKey)
+	if !ok {
+		return ua.StatusBadIdentityTokenInvalid
+	}
+	algo, err := uapolicy.Asymmetric(policy, s.opts.Key, key)
+	if err != nil || proof.Algorithm != algo.SignatureURI() || algo.VerifySignature(slices.Concat(s.opts.Certificate, sess.nonce), proof.Signature) != nil {
+		return ua.StatusBadUserSignatureInvalid
 	}
 	return nil
 }

@@ -43,13 +43,21 @@ type program struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	said strings.Builder // valid once done is closed
+
+	in       io.WriteCloser
+	answered chan struct{} // one for each "done" that it says
 }
 
 // start runs a program and waits until it says that it is ready, or, without that, until ready returns true.
 func start(t *testing.T, ready func() bool, args ...string) *program {
 	t.Helper()
-	p := &program{t: t, args: args, done: make(chan struct{})}
+	p := &program{t: t, args: args, done: make(chan struct{}), answered: make(chan struct{}, 1)}
 	p.cmd = exec.Command(args[0], args[1:]...)
+	in, err := p.cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.in = in
 	out, w := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = w, w
 	if err := p.cmd.Start(); err != nil {
@@ -60,11 +68,14 @@ func start(t *testing.T, ready func() bool, args ...string) *program {
 	go func() {
 		defer close(read)
 		for s := bufio.NewScanner(out); s.Scan(); {
-			if s.Text() == "ready" {
+			switch s.Text() {
+			case "ready":
 				close(told)
-				continue
+			case "done":
+				p.answered <- struct{}{}
+			default:
+				p.said.WriteString(s.Text() + "\n")
 			}
-			p.said.WriteString(s.Text() + "\n")
 		}
 	}()
 	go func() {
@@ -88,6 +99,21 @@ func start(t *testing.T, ready func() bool, args ...string) *program {
 				return p
 			}
 		}
+	}
+}
+
+// tell gives the program a command and waits until it says that it is done.
+func (p *program) tell(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if _, err := fmt.Fprintf(p.in, format+"\n", args...); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.answered:
+	case <-p.done:
+		t.Fatalf("told to "+format+", it ended: %s", append(args, &p.said)...)
+	case <-time.After(patience):
+		t.Fatalf("told to "+format+", it did not in %v", append(args, patience)...)
 	}
 }
 

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"crypto/rsa"
 	"encoding/binary"
 	"slices"
 
@@ -29,6 +30,23 @@ func (c *Channel) Verify(nonce []byte, sig *ua.SignatureData) error {
 		return ua.StatusBadApplicationSignatureInvalid
 	}
 	return nil
+}
+
+// Proof signs the server's certificate and nonce under a policy with the key of a user's certificate.
+func Proof(policy string, key *rsa.PrivateKey, serverCertificate, nonce []byte) (*ua.SignatureData, error) {
+	remote, err := publicKey(serverCertificate)
+	if err != nil {
+		return nil, err
+	}
+	algo, err := uapolicy.Asymmetric(policy, key, remote)
+	if err != nil {
+		return nil, err
+	}
+	sig, err := algo.Signature(slices.Concat(serverCertificate, nonce))
+	if err != nil {
+		return nil, err
+	}
+	return &ua.SignatureData{Algorithm: algo.SignatureURI(), Signature: sig}, nil
 }
 
 // Secret encrypts a password for the server under a policy, the channel's own when it is empty, with the server's
