@@ -14,7 +14,7 @@ import (
 
 func probeCommand(registry drivers.Registry) *cobra.Command {
 	c := &cobra.Command{Use: "probe", Short: "Ask a device by hand, through the gateway's own driver; reads only"}
-	c.AddCommand(probeModbus(registry), probeOPCUA(registry))
+	c.AddCommand(probeModbus(registry), probeOPCUA(registry), probeGPIO(registry), probeI2C(registry))
 	return c
 }
 
@@ -90,6 +90,47 @@ func probeOPCUA(registry drivers.Registry) *cobra.Command {
 			return o.Browse(c.Context(), c.OutOrStdout(), *from)
 		}
 		return o.Read(c.Context(), c.OutOrStdout(), registry["opcua"], args[1:])
+	}
+	return c
+}
+
+func probeGPIO(registry drivers.Registry) *cobra.Command {
+	c := &cobra.Command{Use: "gpio LINE…", Short: "Read the levels of the board's own lines, by number or by name", Args: cobra.MinimumNArgs(1),
+		Long: "gpio takes each line as an input for a moment, reads it and gives it back. A line that a program uses is left alone. Name no line that drives\n" +
+			"something and is not in use: taking it makes it an input.",
+		Example: "  gateway probe gpio GPIO17 GPIO27 --bias up --active-low\n  gateway probe gpio --chip gpiochip0 17 27"}
+	g := probe.GPIO{}
+	f := c.Flags()
+	f.StringVar(&g.Chip, "chip", "", "gpiochip0, a label or a path; needed for numbers on a board with several")
+	f.StringVar(&g.Bias, "bias", "as-is", "up, down, none or as-is: the board's resistors")
+	f.BoolVar(&g.ActiveLow, "active-low", false, "a contact to ground reads 1")
+	c.RunE = func(c *cobra.Command, lines []string) error {
+		g.Lines = lines
+		return g.Read(c.Context(), c.OutOrStdout(), registry["gpio"])
+	}
+	return c
+}
+
+func probeI2C(registry drivers.Registry) *cobra.Command {
+	c := &cobra.Command{Use: "i2c BUS", Short: "Search a bus for chips, or read a converter's inputs", Args: cobra.ExactArgs(1),
+		Long: "i2c reads one byte at each address and lists those that answer; nothing is written. With --chip it reads the inputs of the converter at --address, and\n" +
+			"writes that converter's settings to do so.",
+		Example: "  gateway probe i2c i2c-1\n  gateway probe i2c i2c-1 --chip ads1115 --address 0x48"}
+	b := probe.I2C{}
+	f := c.Flags()
+	f.StringVar(&b.Chip, "chip", "", "ads1115 or ads1015; empty to search")
+	address := f.String("address", "0x48", "of the chip")
+	f.Float64Var(&b.Range, "range", 4.096, "full scale, volts: 6.144, 4.096, 2.048, 1.024, 0.512 or 0.256")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		b.Bus = args[0]
+		at, err := strconv.ParseUint(*address, 0, 7)
+		if err != nil {
+			return diag.Usage("--address %q is no address of a chip, such as 0x48", *address)
+		}
+		if b.Address = int(at); b.Chip == "" {
+			return b.Scan(c.Context(), c.OutOrStdout())
+		}
+		return b.Read(c.Context(), c.OutOrStdout(), registry["adc"])
 	}
 	return c
 }

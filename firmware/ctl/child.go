@@ -19,9 +19,9 @@ func checkCommand() *cobra.Command {
 
 // probeCommand runs the gateway's own probe; every argument is the gateway's to judge.
 func probeCommand() *cobra.Command {
-	return &cobra.Command{Use: "probe modbus|opcua ADDRESS …", Short: "Ask a device by hand: read, browse, search units and addresses, one value in all word orders",
+	return &cobra.Command{Use: "probe modbus|opcua|gpio|i2c …", Short: "Ask a device by hand: read, browse, search units and addresses, one value in all word orders",
 		Long: "probe asks a device by hand, through the gateway's own driver; it only reads. It needs no running gateway. Everything behind it goes to\n" +
-			"`gateway probe`; see `gwctl probe modbus --help` and `gwctl probe opcua --help`.",
+			"`gateway probe`; see `gwctl probe modbus --help` and so on.",
 		Example:            "  gwctl probe modbus 192.168.1.10:502 --units 1-20\n  gwctl probe modbus 192.168.1.10:502 --value 100\n  gwctl probe opcua opc.tcp://192.168.1.20:4840",
 		DisableFlagParsing: true,
 		RunE:               func(c *cobra.Command, args []string) error { return runGateway(c, append([]string{"probe"}, args...)) }}
