@@ -19,10 +19,13 @@ type lazy struct {
 }
 
 func (l *lazy) Write(b []byte) (int, error) {
-	if !l.begun {
+	if !l.begun && len(b) > 0 {
 		l.begun = true
 		l.w.Header().Set("Content-Type", "application/octet-stream")
 		l.w.Header().Set("Trailer", exportTrailer)
+	}
+	if !l.begun {
+		return 0, nil
 	}
 	return l.w.Write(b)
 }
