@@ -195,7 +195,7 @@ func TestAnInventoryOfManyHolesStaysReadableAndHidesNothing(t *testing.T) {
 
 // An inventory that the cloud refused for its size would never be answered: nothing would ever be settled again.
 func TestTheLargestInventoryMayBePublished(t *testing.T) {
-	b := newBench(t, func(o *spool.Options) { o.Window, o.Limit = 10<<20, 10<<20 })
+	b := newBench(t, func(o *spool.Options) { o.Window, o.Limit, o.SpillAfter = 10<<20, 10<<20, 1<<60 })
 	held := map[point.BatchID]bool{}
 	r := rand.New(rand.NewPCG(1, 1)) // times without a pattern, which compress least
 	for range 70 {
@@ -212,7 +212,7 @@ func TestTheLargestInventoryMayBePublished(t *testing.T) {
 		}
 		b.mustDisk(point.Critical)
 		for { // offered, so that an ack counts
-			if _, ok := b.sp.Take(b.now, wide); !ok {
+			if _, ok := b.sp.Take(b.now, spool.Grant{Window: wide.Window, LiveOnly: true}); !ok {
 				break
 			}
 		}
