@@ -34,8 +34,9 @@ type rig struct {
 	mask    uint16 // the bits of a value that the device can hold
 
 	mu         sync.Mutex
-	generation int // of values, rises before each Set
-	reached    int // rises after it
+	generation int     // of values, rises before each Set
+	reached    int     // rises after it
+	ended      []int64 // by generation: when the device had forgotten its values
 }
 
 // newRig starts a device of n points. classes deals the points' groups out to that many scan classes.
@@ -99,6 +100,26 @@ func (r *rig) set() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reached = generation
+	for now := r.clock.Mono(); len(r.ended) < generation; {
+		r.ended = append(r.ended, now)
+	}
+}
+
+// tooLate reports whether point i cannot have had value v at monotonic time asked or later.
+func (r *rig) tooLate(i int, v uint16, asked int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for g := r.generation; g >= len(r.ended); g-- {
+		if r.value(i, g) == v {
+			return false
+		}
+	}
+	for g := len(r.ended) - 1; g >= 0; g-- {
+		if r.value(i, g) == v {
+			return asked > r.ended[g]
+		}
+	}
+	return false // possible judges it
 }
 
 // now returns the generation that was set last.

@@ -67,6 +67,13 @@ func (s *session) take(b *drivers.Block, since int, start int64) {
 	if b.Time < start || b.Time > now {
 		fail("a block is stamped %d, it was read between %d and %d", b.Time, start, now)
 	}
+	asked := b.Time
+	if b.Asked != 0 {
+		asked = b.Asked
+	}
+	if asked > b.Time {
+		fail("a block was asked for at %d and came at %d", b.Asked, b.Time)
+	}
 	for _, r := range b.Readings {
 		if int(r.Index) >= len(s.latest) {
 			fail("a reading is of point %d, there are %d", r.Index, len(s.latest))
@@ -74,6 +81,9 @@ func (s *session) take(b *drivers.Block, since int, start int64) {
 		}
 		if r.Quality.IsGood() && !s.rig.possible(int(r.Index), uint16(r.Bits), r.Bits, since, generation) {
 			fail("point %d reads %d, which it did not hold between generations %d and %d", r.Index, r.Bits, since, generation)
+		}
+		if start > 0 && r.Quality.IsGood() && s.rig.tooLate(int(r.Index), uint16(r.Bits), asked) {
+			fail("point %d reads %d, which it did not hold any more when the block says that it was asked, at %d", r.Index, r.Bits, asked)
 		}
 		s.latest[r.Index], s.seen[r.Index] = r, true
 	}

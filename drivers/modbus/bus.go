@@ -46,7 +46,7 @@ func (b *bus) send(frame []byte, tag int) error {
 	}
 	now := time.Since(b.start)
 	due := now + b.timeout + time.Duration(len(frame)+e.length()+checksumSize)*b.perByte
-	b.asked = pending{expectation: e, tag: tag, sent: now, due: due}
+	b.asked = pending{expectation: e, tag: tag, sent: now, due: due, mono: b.clock.Mono()}
 	b.stats.requests.Add(1)
 	for {
 		if err := b.arm(time.Since(b.start), due); err != nil {
@@ -122,7 +122,7 @@ func (b *bus) receive() (answer, error) {
 			if b.timed {
 				b.took = time.Since(b.start) - b.asked.sent
 			}
-			return b.judged(b.asked.expectation, body, answer{tag: b.asked.tag, frame: body[:len(body)+checksumSize]}), nil
+			return b.judged(b.asked.expectation, body, answer{tag: b.asked.tag, frame: body[:len(body)+checksumSize], asked: b.asked.mono}), nil
 		}
 		if b.n == len(b.in) {
 			b.n = 0

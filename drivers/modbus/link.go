@@ -25,6 +25,7 @@ type pending struct {
 	tag  int // the caller's name for it
 	sent time.Duration
 	due  time.Duration
+	mono int64 // when it was sent, on the gateway's monotonic clock
 }
 
 // outcome is what became of a request.
@@ -44,6 +45,7 @@ type answer struct {
 	code    byte
 	data    []byte
 	frame   []byte
+	asked   int64 // monotonic ns at which the request was sent
 }
 
 // inputSize holds the answers to as many requests as may be outstanding, and some strays.
@@ -60,12 +62,12 @@ func (l *link) send(frames []byte, tag int) error { return l.post(frames, reques
 
 // post is send for requests of size bytes each.
 func (l *link) post(frames []byte, size, tag int) error {
-	now := time.Since(l.start)
+	now, mono := time.Since(l.start), l.clock.Mono()
 	due := now + l.timeout
 	for at := 0; at < len(frames); at += size {
 		f := frames[at : at+size]
 		binary.BigEndian.PutUint16(f, l.nextID)
-		l.waiting = append(l.waiting, pending{expect(f[prefixSize:]), l.nextID, tag, now, due})
+		l.waiting = append(l.waiting, pending{expect(f[prefixSize:]), l.nextID, tag, now, due, mono})
 		l.nextID++
 		tag++
 	}
@@ -132,7 +134,7 @@ func (l *link) match(f []byte) (answer, bool) {
 		if l.timed {
 			l.took = time.Since(l.start) - p.sent
 		}
-		return l.judged(p.expectation, f[prefixSize:], answer{tag: p.tag, frame: f}), true
+		return l.judged(p.expectation, f[prefixSize:], answer{tag: p.tag, frame: f, asked: p.mono}), true
 	}
 	l.stats.strays.Add(1)
 	return answer{}, false

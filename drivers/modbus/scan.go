@@ -103,7 +103,7 @@ func (c *Conn) take(co *course, r *request, a answer, yield func(*drivers.Block)
 		if r.split != nil {
 			co.accept(r)
 		}
-		c.decode(r, a.data, yield)
+		c.decode(r, a, yield)
 	case silent:
 		c.yieldBad(r, point.BadTimeout, yield)
 	case malformed:
@@ -113,9 +113,11 @@ func (c *Conn) take(co *course, r *request, a answer, yield func(*drivers.Block)
 	}
 }
 
-// decode yields the points of r, which data holds.
-func (c *Conn) decode(r *request, data []byte, yield func(*drivers.Block)) {
+// decode yields the points of r, which a holds.
+func (c *Conn) decode(r *request, a answer, yield func(*drivers.Block)) {
+	data := a.data
 	c.block.Reset(c.line.arrived)
+	c.block.Asked = a.asked
 	if c.source.image != nil {
 		c.source.image.store(r, data, c.line.arrived)
 	}

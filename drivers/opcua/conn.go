@@ -220,11 +220,13 @@ func (c *conn) yieldAbsent(cl class, yield func(*drivers.Block)) {
 
 // read sends one request and yields its answer as one block.
 func (c *conn) read(ctx context.Context, r read, yield func(*drivers.Block)) error {
+	asked := c.src.device.Clock.Mono()
 	body, err := c.call(ctx, r.request)
 	if err != nil {
 		return err
 	}
 	c.block.Reset(c.src.device.Clock.Mono())
+	c.block.Asked = asked
 	_, err = c.eachRead(body, r, func(n *monitored, v *uabinary.DataValue) { c.add(n, c.convert(n, v)) })
 	if err != nil {
 		return err

@@ -57,7 +57,7 @@ func (s *subscriber) take(ctx context.Context, a channel.Answer, yield func(*dri
 	if p.HasStatusChange {
 		return fmt.Errorf("the server ended a subscription: %w", ua.StatusCode(p.StatusChange))
 	}
-	s.deliver(&s.held, yield)
+	s.deliver(sub, &s.held, yield)
 	return nil
 }
 
@@ -110,9 +110,11 @@ func (h *heldValues) add(handle uint32, v *uabinary.DataValue) {
 	h.values = append(h.values, *v)
 }
 
-// deliver yields values as one block.
-func (s *subscriber) deliver(h *heldValues, yield func(*drivers.Block)) {
-	s.block.Reset(s.src.device.Clock.Mono())
+// deliver yields values as one block. The server took them up to a sampling and a publishing interval ago.
+func (s *subscriber) deliver(sub *subscription, h *heldValues, yield func(*drivers.Block)) {
+	now := s.src.device.Clock.Mono()
+	s.block.Reset(now)
+	s.block.Asked = now - int64(sub.interval+max(sub.interval, s.o.SamplingInterval))
 	for k, handle := range h.handles {
 		if int64(handle) >= int64(len(s.nodes)) {
 			continue
@@ -151,7 +153,7 @@ func (s *subscriber) recover(ctx context.Context, sub *subscription, seq uint32,
 			return s.readAll(ctx, sub.class, yield)
 		}
 		s.acks = append(s.acks, &ua.SubscriptionAcknowledgement{SubscriptionID: sub.id, SequenceNumber: next})
-		s.deliver(&held, yield)
+		s.deliver(sub, &held, yield)
 	}
 	return nil
 }

@@ -32,11 +32,13 @@ func (s *subscriber) resync(ctx context.Context, yield func(*drivers.Block)) (do
 	missed, deaf := 0, false
 	for _, sub := range s.subs {
 		for _, r := range s.classes[sub.class].reads {
+			asked := s.src.device.Clock.Mono()
 			body, err := s.call(ctx, r.request)
 			if err != nil {
 				return false, fmt.Errorf("resync: %w", err)
 			}
 			s.block.Reset(s.src.device.Clock.Mono())
+			s.block.Asked = asked
 			_, err = s.eachRead(body, r, func(n *monitored, v *uabinary.DataValue) {
 				if got := s.convert(n, v); s.wasMissed(sub, n, &got) {
 					missed++

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -157,11 +158,8 @@ func (s *Store) rotate() error {
 		return err
 	}
 	if err := s.begin(g); err != nil {
-		return err
+		return errors.Join(err, g.db.close())
 	}
-	s.mu.Lock()
-	s.sealing = s.segments[len(s.segments)-2]
-	s.mu.Unlock()
 	s.keeper.kick()
 	return nil
 }
@@ -180,6 +178,9 @@ func (s *Store) begin(g *segment) error {
 	defer s.mu.Unlock()
 	g.first = f.first()
 	g.add(f)
+	if n := len(s.segments); n > 0 && s.segments[n-1].db != nil {
+		s.sealing = s.segments[n-1] // in one step: the keeper opens no other one ahead until this one is closed
+	}
 	s.segments = append(s.segments, g)
 	s.frames++
 	s.written += uint64(len(f))

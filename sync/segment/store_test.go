@@ -333,3 +333,32 @@ func TestAStartOpensTheNewestSegmentsOnly(t *testing.T) {
 		t.Errorf("Get(199) = %v", err)
 	}
 }
+
+// TestNoSegmentIsForgottenBetweenTwoRotations: a segment counts as rotated away from the moment that the next one is active, or the keeper might
+// open a third one meanwhile, and the one after next would take its place unclosed.
+func TestNoSegmentIsForgottenBetweenTwoRotations(t *testing.T) {
+	o := small()
+	o.manual = true
+	s := open(t, t.TempDir(), o)
+	s.wanted = true
+	s.prepare()
+	g, err := s.takeSpare()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := s.active()
+	if err := s.begin(g); err != nil {
+		t.Fatal(err)
+	}
+	s.wanted = true
+	s.prepare()
+	if s.spare != nil || s.sealing != old {
+		t.Fatalf("a spare is open: %v; to be closed: %v, want segment %d", s.spare != nil, s.sealing, old.id)
+	}
+	if err := s.seal(); err != nil || old.db != nil || s.sealing != nil {
+		t.Fatalf("closing it: %v", err)
+	}
+	if s.prepare(); s.spare == nil {
+		t.Error("no spare once it is closed")
+	}
+}
