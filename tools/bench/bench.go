@@ -45,7 +45,7 @@ type measurement struct {
 
 // measurements returns all of them, in the order of the table.
 func measurements() []measurement {
-	return []measurement{polling(), sustained(), freshness(), replay(), memory(), binarySize(), roundTrips(), criticalAppend(), spooled(), crowd()}
+	return []measurement{polling(), sustained(), freshness(), replay(), memory(), largeMemory(), binarySize(), roundTrips(), fleets(), restarted(), criticalAppend(), spooled(), crowd()}
 }
 
 // newBench makes the folder, the authority and, unless bin holds them, the programs.

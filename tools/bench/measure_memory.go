@@ -6,11 +6,22 @@ import (
 	"time"
 )
 
-// The workload of the memory measurement: a house at rest.
+// The workload of the memory measurements: a house at rest, and a large one.
 const (
 	quietPLCs   = 10 // of 1,000 registers each
+	manyPLCs    = 100
 	quietPeriod = time.Second
 )
+
+// largeMemory measures the same with 100,000 points.
+func largeMemory() measurement {
+	m := measurement{name: "memory-large", rows: []row{
+		info("rss-gateway-large", "gateway VmRSS at 100,000 points, polled each second, 1 % changing", "MB"),
+		info("rss-aggregator-large", "aggregator VmRSS beside it", "MB"),
+	}}
+	m.run = func(ctx context.Context, b *bench) ([]row, error) { return b.memory(ctx, m.rows, manyPLCs) }
+	return m
+}
 
 // memory measures the real gateway with 10,000 points that hardly change.
 func memory() measurement {
@@ -18,17 +29,17 @@ func memory() measurement {
 		atMost("rss-gateway-idle", "gateway VmRSS at 10,000 points, polled each second, 1 % changing", 40, "MB"),
 		info("rss-aggregator-idle", "aggregator VmRSS beside it", "MB"),
 	}}
-	m.run = func(ctx context.Context, b *bench) ([]row, error) { return b.memory(ctx, m.rows) }
+	m.run = func(ctx context.Context, b *bench) ([]row, error) { return b.memory(ctx, m.rows, quietPLCs) }
 	return m
 }
 
-func (b *bench) memory(ctx context.Context, rows []row) ([]row, error) {
+func (b *bench) memory(ctx context.Context, rows []row, plcs int) ([]row, error) {
 	r, err := b.newRig("memory")
 	if err != nil {
 		return nil, err
 	}
 	defer r.close()
-	f, err := startServers(quietPLCs, quietPeriod)
+	f, err := startServers(plcs, quietPeriod)
 	if err != nil {
 		return nil, err
 	}
