@@ -195,10 +195,7 @@ func TestAnOverrunIsDeclared(t *testing.T) {
 		f.take()
 		before := board.Mono()
 		time.Sleep(ms)
-		for range 10 { // 20 edges at once: the kernel keeps the last 8
-			board.set(0, true)
-			board.set(0, false)
-		}
+		board.pulse(0, 10) // 20 edges at once: the kernel keeps the last 8
 		got := f.take()
 		if len(got) != 2 || got[0].lost == nil || got[0].lost.Count != 6 || got[0].lost.Reason != point.GapOverrun || got[0].lost.First < before || got[0].lost.First > got[0].lost.Last {
 			t.Fatalf("told %+v, %+v", got, got[0].lost)

@@ -72,6 +72,16 @@ func (b *fakeBoard) set(first int, levels ...bool) {
 	}
 }
 
+// pulse gives a line so many pulses before anybody can read any of their edges.
+func (b *fakeBoard) pulse(line uint32, times int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for range times {
+		b.drive(line, true)
+		b.drive(line, false)
+	}
+}
+
 func (b *fakeBoard) drive(line uint32, level bool) {
 	if b.levels[line] == level {
 		return

@@ -66,11 +66,17 @@ func (b *bench) day(ctx context.Context, rows []row, share float64) ([]row, erro
 	if _, err := r.startAggregator(ctx); err != nil {
 		return nil, err
 	}
-	a, err := r.probe(ctx, probeEvery, begun.UnixNano(), func() int64 { return 0 }, func() error { return r.drainedOf(ctx, l) })
+	var took time.Duration
+	a, err := r.probe(ctx, probeEvery, begun.UnixNano(), func() int64 { return 0 }, func() error {
+		err := r.drainedOf(ctx, l)
+		if took = time.Since(begun); err == nil && took < b.warmup {
+			err = wait(ctx, 10*b.warmup) // too small a share of a day to have been asked about
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	took := time.Since(begun)
 	u, err := l.usage()
 	if err != nil {
 		return nil, err
