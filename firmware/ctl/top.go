@@ -34,7 +34,8 @@ func topCommand(o *asker) *cobra.Command {
 		if first := m.ask(); first.err != nil { // said at the shell's prompt, not on a screen that goes away
 			return first.err
 		}
-		_, err := tea.NewProgram(m, tea.WithAltScreen(), tea.WithContext(c.Context()), tea.WithInput(os.Stdin), tea.WithOutput(c.OutOrStdout())).Run()
+		// Signals end the context; a second handler would hand its own message to a loop that has ended, and wait for ever.
+		_, err := tea.NewProgram(m, tea.WithAltScreen(), tea.WithContext(c.Context()), tea.WithoutSignalHandler(), tea.WithInput(os.Stdin), tea.WithOutput(c.OutOrStdout())).Run()
 		if c.Context().Err() != nil {
 			return nil
 		}

@@ -17,6 +17,14 @@ import (
 // When points came, went or changed, so did the point table: what was read before goes out under the table before, which stays in the
 // spool as long as a batch names it, and what is read afterwards under the new one, from a batch border on.
 func (g *Gateway) Reload(ctx context.Context) (diag.Reload, error) {
+	out, err := g.reload(ctx)
+	if err != nil {
+		g.log.Error("the configuration was not reloaded", "err", err)
+	}
+	return out, err
+}
+
+func (g *Gateway) reload(ctx context.Context) (diag.Reload, error) {
 	if g.d.Load == nil {
 		return diag.Reload{}, fmt.Errorf("reloading: %w: %w", diag.ErrRefused, errNoReload)
 	}
