@@ -26,9 +26,13 @@ type ages struct {
 	fresh time.Duration // from since until the first answer that showed a live sample
 }
 
+// lastAnswer is how long the first answer may take when there was none while it was asked.
+const lastAnswer = 30 * time.Second
+
 // probe asks at random moments, every so often on average, until do returns, and returns do's error first. Samples that were made before since do
 // not count. base is where the totals count from.
 func (r *rig) probe(ctx context.Context, every time.Duration, since int64, base func() int64, do func() error) (*ages, error) {
+	whole := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
@@ -43,6 +47,11 @@ func (r *rig) probe(ctx context.Context, every time.Duration, since int64, base 
 	}
 	if err := <-done; err != nil {
 		return a, err
+	}
+	// What was over too soon to be asked about is asked about once it is.
+	for began := time.Now(); len(a.telemetry) == 0 && time.Since(began) < lastAnswer && whole.Err() == nil; {
+		failed = r.ask(whole, base(), a)
+		_ = wait(whole, every)
 	}
 	if len(a.telemetry) == 0 {
 		return a, errors.Join(errors.New("no answer showed the probe"), failed)
