@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -279,4 +280,48 @@ func FuzzParse(f *testing.F) {
 			seen[p.Qualified()] = true
 		}
 	})
+}
+
+// TestIdentityBesideTheFile is a configuration that names no file of its identity: first boot or enrolment puts them beside it, maybe later.
+func TestIdentityBesideTheFile(t *testing.T) {
+	dir := t.TempDir()
+	raw, err := os.ReadFile("testdata/config/good.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(raw), `, workload_api: "unix:///run/agent.sock"`, "", 1)
+	c, err := Parse(filepath.Join(dir, "gateway.yaml"), []byte(text), registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Identity{TrustDomain: "courtside.test", CertFile: filepath.Join(dir, "svid.pem"), KeyFile: filepath.Join(dir, "svid.key"), BundleFile: filepath.Join(dir, "bundle.pem")}
+	if c.Identity != want {
+		t.Errorf("the identity is %+v, want %+v", c.Identity, want)
+	}
+}
+
+// TestParseIn reads a file that lies elsewhere than where it will be used.
+func TestParseIn(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "moved"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile("testdata/config/good.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(raw), `workload_api: "unix:///run/agent.sock"`, "cert_file: id/a.pem, key_file: /etc/courtside/b.key, bundle_file: id/c.pem", 1)
+	var asked []string
+	_, err = ParseIn("gateway.yaml", []byte(text), registry, func(path string) string {
+		asked = append(asked, path)
+		return filepath.Join(dir, "moved")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"id/a.pem", "/etc/courtside/b.key", "id/c.pem"} {
+		if !slices.Contains(asked, want) {
+			t.Errorf("%s was not asked for, but %q", want, asked)
+		}
+	}
 }

@@ -9,7 +9,8 @@
 //	data_dir                     /var/lib/courtside   a path; relative ones start from the file's folder
 //	identity.trust_domain        required             a SPIFFE trust domain
 //	identity.workload_api        one of this …        unix:///path or tcp://ip:port
-//	identity.cert_file …         … and these three    readable PEM files: cert_file, key_file, bundle_file
+//	identity.cert_file …         … or these three     readable PEM files: cert_file, key_file, bundle_file; without any
+//	                                                  of the four: svid.pem, svid.key and bundle.pem beside the file, which may come later
 //	uplink.broker                required             mqtts://host[:port], port 8883 unless given
 //	uplink.rate_limit            0 (no limit)         1KiB to 1GiB, a second
 //	batch.linger                 5ms                  0s to 10s

@@ -121,6 +121,15 @@ func Parse(name string, text []byte, registry drivers.Registry) (*Config, error)
 	return check(root, registry, MaxPoints)
 }
 
+// ParseIn is Parse of a file that is not yet where it will be used; see settings.ParseIn.
+func ParseIn(name string, text []byte, registry drivers.Registry, find func(path string) string) (*Config, error) {
+	root, err := settings.ParseIn(name, text, settings.Limits{}, find)
+	if err != nil {
+		return nil, err
+	}
+	return check(root, registry, MaxPoints)
+}
+
 func check(root *settings.Section, registry drivers.Registry, most int) (*Config, error) {
 	l := loader{root: root, registry: registry, most: most, devices: make(map[point.ID]string)}
 	f := defaults()
@@ -208,8 +217,11 @@ func (l *loader) identity(id *identity) {
 	switch api := l.root.Has("identity.workload_api"); {
 	case api && files > 0:
 		l.fault(l.root, "identity", "both workload_api and files are given; keep one")
+	case !api && files == 0: // where first boot and enrolment put them, maybe later than now
+		c := &l.config.Identity
+		c.CertFile, c.KeyFile, c.BundleFile = l.root.Path("svid.pem"), l.root.Path("svid.key"), l.root.Path("bundle.pem")
 	case !api && files != 3:
-		l.fault(l.root, "identity", "where the identity comes from is missing; add workload_api, or all of cert_file, key_file and bundle_file")
+		l.fault(l.root, "identity", "where the identity comes from is missing; add workload_api, or all of cert_file, key_file and bundle_file, or none of these for svid.pem, svid.key and bundle.pem beside this file")
 	case api && !strings.HasPrefix(id.WorkloadAPI, "unix:///") && !strings.HasPrefix(id.WorkloadAPI, "tcp://"):
 		l.fault(l.root, "identity.workload_api", "%q is not the address of a Workload API; write unix:///path or tcp://ip:port", id.WorkloadAPI)
 	}

@@ -28,7 +28,7 @@ func (d *document) origin(line int) (*document, int) {
 
 // compose returns a document of the lines of both. Relative paths start from where d's do.
 func compose(d, base *document) *document {
-	return &document{file: d.file, dir: d.dir, types: newTypes(), parts: []part{{d, 0}, {base, d.span()}}}
+	return &document{file: d.file, dir: d.dir, find: d.find, types: newTypes(), parts: []part{{d, 0}, {base, d.span()}}}
 }
 
 // Over returns s with the keys of base that s does not have, and so on within mappings that both have. base may be of another

@@ -45,8 +45,9 @@ func (l Limits) filled() Limits {
 
 // document is a parsed file: what sections share. It is immutable once parsed, but for types.
 type document struct {
-	file  string // as the caller named it
-	dir   string // what relative paths start from
+	file  string                   // as the caller named it
+	dir   string                   // what relative paths start from
+	find  func(path string) string // where a path leads, as it is written; nil for dir
 	lines []string
 	parts []part // of a composite, which has no lines of its own
 	root  *node
@@ -76,9 +77,13 @@ func Load(path string, l Limits) (*Section, error) {
 }
 
 // Parse reads text as the content of file, whose name it only quotes; relative paths start from its folder.
-func Parse(file string, text []byte, l Limits) (*Section, error) {
+func Parse(file string, text []byte, l Limits) (*Section, error) { return ParseIn(file, text, l, nil) }
+
+// ParseIn is Parse of a file that is not yet where it will be used: find gets each path as it is written, relative ones too, and
+// returns where it leads now. nil is Parse.
+func ParseIn(file string, text []byte, l Limits, find func(path string) string) (*Section, error) {
 	l = l.filled()
-	d := &document{file: file, dir: filepath.Dir(file), types: newTypes()}
+	d := &document{file: file, dir: filepath.Dir(file), find: find, types: newTypes()}
 	if len(text) > l.Bytes {
 		return nil, d.whole("it is longer than %s", Size(l.Bytes))
 	}

@@ -14,10 +14,21 @@ type File string
 
 // resolve returns p as seen from the folder of the configuration.
 func (d *document) resolve(p string) string {
-	if p == "" || filepath.IsAbs(p) {
+	switch {
+	case p != "" && d.find != nil:
+		return d.find(p)
+	case p == "" || filepath.IsAbs(p):
 		return p
 	}
 	return filepath.Join(d.dir, p)
+}
+
+// Path returns where a path leads that stands in the section's file, or would stand there.
+func (s *Section) Path(path string) string {
+	if s.doc == nil {
+		return path
+	}
+	return s.doc.resolve(path)
 }
 
 // readable returns why path is not a file that can be read, or nil.
