@@ -57,7 +57,7 @@ func (d disks) close(b *testing.B) {
 
 func (d disks) spool(b *testing.B) *spool.Spool {
 	b.Helper()
-	sp, err := spool.Open(spool.Options{Critical: d.critical, Telemetry: d.telemetry, Limit: 8 << 30})
+	sp, err := spool.Open(spool.Options{Critical: d.critical, Telemetry: d.telemetry, Limit: 64 << 30}) // well beyond any backlog asked for: nothing is dropped
 	if err != nil {
 		b.Fatal(err)
 	}
