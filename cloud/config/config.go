@@ -23,15 +23,31 @@ type Config struct {
 	Snapshots Snapshots
 	Retention Retention
 	Trace     Trace
+	Enrol     Enrol
 	Venues    []Venue
 }
+
+// Enrol says how gateways get their SVIDs by join tokens, from an authority in files.
+type Enrol struct {
+	Listen  string `yaml:"listen"`  // empty for no enrolment
+	Address string `yaml:"address"` // host:port that gateways dial, which tokens name
+	// AuthorityCert and AuthorityKey are the authority's, in PEM.
+	AuthorityCert settings.Path `yaml:"authority_cert"`
+	AuthorityKey  settings.Path `yaml:"authority_key"`
+	SVIDTTL       time.Duration `yaml:"svid_ttl" min:"5m" max:"2160h"`
+	// Grace is how long after its end an SVID still renews.
+	Grace time.Duration `yaml:"grace" min:"0s" max:"8760h"`
+}
+
+// On reports whether gateways may enrol here.
+func (e Enrol) On() bool { return e.Listen != "" }
 
 // Trace says where spans of batches go. Which batches are recorded their gateways decide.
 type Trace struct {
 	Endpoint string `yaml:"endpoint"` // an OTLP collector, http://host:4318; empty for none
 }
 
-// Identity says where the aggregator's X.509-SVID comes from: a Workload API or PEM files.
+// Identity says where the aggregator's X.509-SVID comes from: a Workload API or PEM files; with neither, the authority of Enrol.
 type Identity struct {
 	TrustDomain string        `yaml:"trust_domain,required"`
 	WorkloadAPI string        `yaml:"workload_api"`
@@ -118,6 +134,7 @@ type file struct {
 	Snapshots Snapshots          `yaml:"snapshots"`
 	Retention Retention          `yaml:"retention"`
 	Trace     Trace              `yaml:"trace"`
+	Enrol     Enrol              `yaml:"enrol"`
 	Venues    []settings.Section `yaml:"venues,required"`
 }
 
@@ -145,6 +162,8 @@ func defaults() file {
 		Sync:      Sync{Interval: 5 * time.Millisecond},
 		Snapshots: Snapshots{Every: 10 * time.Minute, Records: 1_000_000},
 		Retention: Retention{Age: 168 * time.Hour, Bytes: 16 << 30, SetAside: 720 * time.Hour},
+		// A day bounds how long a stolen key opens the broker; a month is how long a gateway may lie in a cupboard.
+		Enrol: Enrol{SVIDTTL: 24 * time.Hour, Grace: 720 * time.Hour},
 	}
 }
 
@@ -157,7 +176,8 @@ func Load(path string) (*Config, error) {
 	f := defaults()
 	var faults settings.Faults
 	faults.Add(root.Decode(&f))
-	c := &Config{DataDir: string(f.DataDir), Identity: f.Identity, API: f.API, Broker: f.Broker, Log: f.Log, Limits: f.Limits, Sync: f.Sync, Snapshots: f.Snapshots, Retention: f.Retention, Trace: f.Trace}
+	c := &Config{DataDir: string(f.DataDir), Identity: f.Identity, API: f.API, Broker: f.Broker, Log: f.Log, Limits: f.Limits, Sync: f.Sync, Snapshots: f.Snapshots, Retention: f.Retention, Trace: f.Trace, Enrol: f.Enrol}
+	checkEnrol(root, &f, &faults)
 	checkIdentity(root, &f, &faults)
 	checkBroker(root, c, &faults)
 	if err := settings.CheckEndpoint(f.Trace.Endpoint); err != nil {
@@ -187,6 +207,7 @@ func checkIdentity(root *settings.Section, f *file, faults *settings.Faults) {
 	}
 	switch {
 	case !root.Has("identity"):
+	case f.Identity.WorkloadAPI == "" && files == 0 && f.Enrol.On(): // the authority's own
 	case f.Identity.WorkloadAPI == "" && files == 0:
 		faults.Add(root.Fault("identity", "no source of identity is named; give workload_api, or cert_file, key_file and bundle_file"))
 	case f.Identity.WorkloadAPI != "" && files > 0:

@@ -99,3 +99,29 @@ func TestFaults(t *testing.T) {
 		})
 	}
 }
+
+func TestEnrolment(t *testing.T) {
+	const section = "enrol: {listen: \"0.0.0.0:8885\", address: \"cloud.example:8885\", authority_cert: ca/authority.pem, authority_key: ca/authority.key}\n"
+	c, err := load(t, minimal+section)
+	if err != nil || !c.Enrol.On() || c.Enrol.SVIDTTL != 24*time.Hour || c.Enrol.Grace != 720*time.Hour || !filepath.IsAbs(string(c.Enrol.AuthorityKey)) {
+		t.Fatalf("%v, %+v", err, c)
+	}
+	if c, err = load(t, minimal); err != nil || c.Enrol.On() {
+		t.Errorf("without the section: %v", err)
+	}
+	if _, err := load(t, strings.Replace(minimal, `, workload_api: "unix:///run/agent.sock"`, "", 1)+section); err != nil {
+		t.Errorf("an identity from the authority: %v", err)
+	}
+	for change, want := range map[[2]string]string{
+		{`listen: "0.0.0.0:8885", `, ""}:                           "listen is missing",
+		{`"0.0.0.0:8885"`, `"8885"`}:                               "is not host:port",
+		{`address: "cloud.example:8885", `, ""}:                    "nobody can dial",
+		{`"cloud.example:8885"`, `"https://cloud:1"`}:              "not host:port",
+		{`, authority_key: ca/authority.key`, ""}:                  "both needed",
+		{`authority_cert: ca`, `svid_ttl: 1s, authority_cert: ca`}: "5m",
+	} {
+		if _, err := load(t, minimal+strings.Replace(section, change[0], change[1], 1)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v; it should say %q", change, err, want)
+		}
+	}
+}

@@ -28,11 +28,13 @@ type Config struct {
 	Table          []point.Point       // every point: by device, then by entry, then by position in the range
 }
 
-// Identity says where the gateway's X.509-SVID comes from: WorkloadAPI, or else the three files.
+// Identity says where the gateway's X.509-SVID comes from: WorkloadAPI, or the three files, or a join token. Files and token are both set when the
+// configuration names neither; the files count if CertFile exists.
 type Identity struct {
 	TrustDomain                   string
 	WorkloadAPI                   string
 	CertFile, KeyFile, BundleFile string
+	JoinTokenFile                 string // need not exist: a gateway that has enrolled does without
 }
 
 // Uplink says where batches go.

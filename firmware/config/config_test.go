@@ -294,9 +294,36 @@ func TestIdentityBesideTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Identity{TrustDomain: "courtside.test", CertFile: filepath.Join(dir, "svid.pem"), KeyFile: filepath.Join(dir, "svid.key"), BundleFile: filepath.Join(dir, "bundle.pem")}
+	want := Identity{TrustDomain: "courtside.test", CertFile: filepath.Join(dir, "svid.pem"), KeyFile: filepath.Join(dir, "svid.key"), BundleFile: filepath.Join(dir, "bundle.pem"),
+		JoinTokenFile: filepath.Join(dir, "join-token")}
 	if c.Identity != want {
 		t.Errorf("the identity is %+v, want %+v", c.Identity, want)
+	}
+}
+
+// TestIdentityByToken is a configuration that names a join token, which need not exist.
+func TestIdentityByToken(t *testing.T) {
+	raw, err := os.ReadFile("testdata/config/good.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for named, want := range map[string]string{
+		`join_token_file: ` + filepath.Join(t.TempDir(), "absent"): "",
+		`join_token_file: ""`: "join_token_file is empty",
+		`join_token_file: a, workload_api: "unix:///run/agent.sock"`:                            "keep one of the three",
+		`join_token_file: a, cert_file: /dev/null, key_file: /dev/null, bundle_file: /dev/null`: "keep one of the three",
+	} {
+		text := strings.Replace(string(raw), `workload_api: "unix:///run/agent.sock"`, named, 1)
+		c, err := Parse("gateway.yaml", []byte(text), registry)
+		if want != "" {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v; it should say %q", named, err, want)
+			}
+			continue
+		}
+		if err != nil || c.Identity.JoinTokenFile == "" || c.Identity.CertFile != "" {
+			t.Errorf("%s: %v, %+v", named, err, c)
+		}
 	}
 }
 

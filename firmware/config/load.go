@@ -37,6 +37,7 @@ type identity struct {
 	CertFile    settings.File `yaml:"cert_file"`
 	KeyFile     settings.File `yaml:"key_file"`
 	BundleFile  settings.File `yaml:"bundle_file"`
+	JoinToken   settings.Path `yaml:"join_token_file"` // need not exist: an enrolled gateway does without
 }
 
 type uplink struct {
@@ -204,7 +205,7 @@ func (l *loader) identity(id *identity) {
 	if !l.root.Has("identity") {
 		return // already a fault
 	}
-	l.config.Identity = Identity{TrustDomain: id.TrustDomain, WorkloadAPI: id.WorkloadAPI, CertFile: string(id.CertFile), KeyFile: string(id.KeyFile), BundleFile: string(id.BundleFile)}
+	l.config.Identity = Identity{TrustDomain: id.TrustDomain, WorkloadAPI: id.WorkloadAPI, CertFile: string(id.CertFile), KeyFile: string(id.KeyFile), BundleFile: string(id.BundleFile), JoinTokenFile: string(id.JoinToken)}
 	if id.TrustDomain != "" && (len(id.TrustDomain) > 255 || strings.Trim(id.TrustDomain, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "") {
 		l.fault(l.root, "identity.trust_domain", "%q is not a trust domain; use lower-case letters, digits, '.', '-' and '_'", id.TrustDomain)
 	}
@@ -214,14 +215,18 @@ func (l *loader) identity(id *identity) {
 			files++
 		}
 	}
-	switch api := l.root.Has("identity.workload_api"); {
+	switch api, join := l.root.Has("identity.workload_api"), l.root.Has("identity.join_token_file"); {
 	case api && files > 0:
 		l.fault(l.root, "identity", "both workload_api and files are given; keep one")
-	case !api && files == 0: // where first boot and enrolment put them, maybe later than now
+	case join && (api || files > 0):
+		l.fault(l.root, "identity", "join_token_file is given beside workload_api or files; keep one of the three")
+	case join && id.JoinToken == "":
+		l.fault(l.root, "identity.join_token_file", "join_token_file is empty; name the file that holds the token, such as /etc/courtside/join-token")
+	case !api && !join && files == 0: // where first boot puts them, maybe later than now
 		c := &l.config.Identity
-		c.CertFile, c.KeyFile, c.BundleFile = l.root.Path("svid.pem"), l.root.Path("svid.key"), l.root.Path("bundle.pem")
-	case !api && files != 3:
-		l.fault(l.root, "identity", "where the identity comes from is missing; add workload_api, or all of cert_file, key_file and bundle_file, or none of these for svid.pem, svid.key and bundle.pem beside this file")
+		c.CertFile, c.KeyFile, c.BundleFile, c.JoinTokenFile = l.root.Path("svid.pem"), l.root.Path("svid.key"), l.root.Path("bundle.pem"), l.root.Path("join-token")
+	case !api && !join && files != 3:
+		l.fault(l.root, "identity", "where the identity comes from is missing; add workload_api, or join_token_file, or all of cert_file, key_file and bundle_file, or none of these for svid.pem, svid.key and bundle.pem, or else join-token, beside this file")
 	case api && !strings.HasPrefix(id.WorkloadAPI, "unix:///") && !strings.HasPrefix(id.WorkloadAPI, "tcp://"):
 		l.fault(l.root, "identity.workload_api", "%q is not the address of a Workload API; write unix:///path or tcp://ip:port", id.WorkloadAPI)
 	}

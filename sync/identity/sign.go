@@ -166,7 +166,7 @@ func (v *Verifier) check(k *signed) error {
 	if k.checked == m && now.Before(k.until) {
 		return nil
 	}
-	if err := v.source.verifyChain(m, k.chain); err != nil {
+	if err := verifyChain(m.bundle, v.source.clock, k.chain); err != nil {
 		return fmt.Errorf("identity: verifying a signer: %w: %w", ErrPeer, err)
 	}
 	if k.proof.ID, err = idOf(k.chain[0]); err != nil {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 )
 
@@ -83,36 +85,41 @@ func (s *Source) verifier(peers []Peer) func(tls.ConnectionState) error {
 		if err != nil {
 			return err
 		}
-		if len(state.PeerCertificates) == 0 {
-			return fmt.Errorf("identity: %w: it showed no certificate", ErrPeer)
-		}
-		if err := s.verifyChain(m, state.PeerCertificates); err != nil {
-			return fmt.Errorf("identity: %w: %w", ErrPeer, err)
-		}
-		id, err := PeerID(state)
-		if err != nil {
-			return fmt.Errorf("identity: %w", err)
-		}
-		if id.TrustDomain != s.domain.Name() || !slices.ContainsFunc(peers, func(p Peer) bool { return p.admits(id) }) {
-			return fmt.Errorf("identity: %w: %s is not one of those expected here", ErrPeer, id)
-		}
-		return nil
+		return verifyPeer(s.domain, m.bundle, s.clock, state, peers)
 	}
+}
+
+// verifyPeer judges a peer by a bundle and a clock.
+func verifyPeer(domain spiffeid.TrustDomain, bundle *x509bundle.Bundle, c Clock, state tls.ConnectionState, peers []Peer) error {
+	if len(state.PeerCertificates) == 0 {
+		return fmt.Errorf("identity: %w: it showed no certificate", ErrPeer)
+	}
+	if err := verifyChain(bundle, c, state.PeerCertificates); err != nil {
+		return fmt.Errorf("identity: %w: %w", ErrPeer, err)
+	}
+	id, err := PeerID(state)
+	if err != nil {
+		return fmt.Errorf("identity: %w", err)
+	}
+	if id.TrustDomain != domain.Name() || !slices.ContainsFunc(peers, func(p Peer) bool { return p.admits(id) }) {
+		return fmt.Errorf("identity: %w: %s is not one of those expected here", ErrPeer, id)
+	}
+	return nil
 }
 
 // verifyChain verifies a peer's chain at the time that counts. While the clock is not to be trusted the
 // chain's own beginning is proof enough that this time has come, so that NotBefore never refuses.
-func (s *Source) verifyChain(m *material, chain []*x509.Certificate) error {
-	at := s.clock.now()
-	_, _, err := x509svid.Verify(chain, m.bundle, x509svid.WithTime(at))
-	if err == nil || s.clock.synchronised() {
+func verifyChain(bundle *x509bundle.Bundle, c Clock, chain []*x509.Certificate) error {
+	at := c.now()
+	_, _, err := x509svid.Verify(chain, bundle, x509svid.WithTime(at))
+	if err == nil || c.synchronised() {
 		return err
 	}
-	for _, begin := range beginnings(chain, m.bundle.X509Authorities()) {
+	for _, begin := range beginnings(chain, bundle.X509Authorities()) {
 		if !begin.After(at) {
 			continue
 		}
-		if _, _, later := x509svid.Verify(chain, m.bundle, x509svid.WithTime(begin)); later == nil {
+		if _, _, later := x509svid.Verify(chain, bundle, x509svid.WithTime(begin)); later == nil {
 			return nil
 		}
 	}
