@@ -31,7 +31,8 @@ var allowed = map[string][]string{
 	"cloud/venue/venuetest": {"cloud", "sync"},
 	"tools":                 {"firmware", "drivers", "sync", "cloud", "tools"},
 	"firmware/cmd/gwctl":    {"firmware/ctl", "firmware/diag"},
-	"firmware/ctl":          {"firmware/diag"},
+	"firmware/ctl":          {"firmware/diag", "firmware/slot"},
+	"firmware/slot":         {},
 	"firmware/diag":         {},
 	"firmware/doctor":       {"firmware/diag", "sync/point"},
 }
@@ -51,6 +52,7 @@ var owners = map[string][]string{
 	"github.com/danielgtaylor/huma":       {"cloud/api"},
 	"modernc.org/sqlite":                  {"cloud/store"},
 	"github.com/charmbracelet/bubbletea":  {"firmware/ctl"},
+	"github.com/godbus/dbus":              {"firmware/rauc"},
 }
 
 type pkg struct {
