@@ -52,6 +52,7 @@ var owners = map[string][]string{
 	"github.com/danielgtaylor/huma":       {"cloud/api"},
 	"modernc.org/sqlite":                  {"cloud/store"},
 	"github.com/charmbracelet/bubbletea":  {"firmware/ctl"},
+	"github.com/coreos/go-systemd":        {"sync/notify"},
 	"github.com/godbus/dbus":              {"firmware/rauc"},
 }
 
