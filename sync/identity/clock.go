@@ -50,4 +50,10 @@ func (c Clock) now() time.Time {
 	return t
 }
 
+// Time returns the latest time that is known to have passed.
+func (c Clock) Time() time.Time { return c.now() }
+
+// Trusted reports whether Time is the time, and not only what it cannot be before.
+func (c Clock) Trusted() bool { return c.synchronised() }
+
 func (c Clock) synchronised() bool { return c.Synchronised == nil || c.Synchronised() }

@@ -121,6 +121,26 @@ func (a *Authority) Judge(chain []*x509.Certificate, now time.Time) (Lapsed, err
 	return Lapsed{ID: id, Issued: chain[0].NotBefore.Add(Backdate), Ago: now.Sub(end)}, nil
 }
 
+// Vouches returns why peers with SVIDs of the authority, and the owner of s, would not accept each other; nil when they would. ErrNotReady
+// is wrapped before there is an SVID.
+func (a *Authority) Vouches(s *Source) error {
+	m, err := s.current()
+	if err != nil {
+		return err
+	}
+	if !m.bundle.HasX509Authority(a.cert) {
+		return fmt.Errorf("identity: %w: the bundle of %s has not the authority that enrols gateways; add its certificate", ErrPeer, m.id)
+	}
+	chain, err := x509.ParseCertificates(bytes.Join(m.cert.Certificate, nil))
+	if err == nil {
+		_, _, err = x509svid.Verify(chain, a.bundle, x509svid.WithTime(m.notAfter.Add(-time.Second)))
+	}
+	if err != nil {
+		return fmt.Errorf("identity: %w: gateways that enrol do not trust who issued %s; let the enrolling authority issue it, or add its issuer to authority_cert: %w", ErrPeer, m.id, err)
+	}
+	return nil
+}
+
 // EnrolTLS returns a configuration for serving peers that have no SVID yet, or one that has expired: a client's certificate is asked for, and for
 // whoever serves to judge. The own chain ends with the authority's certificate, so that a peer that knows only its hash can verify it.
 func (s *Source) EnrolTLS(a *Authority) *tls.Config {
@@ -189,8 +209,9 @@ func (s *Source) Life() (begin, end time.Time) {
 // Issued is an SVID as it came from an authority, in DER.
 type Issued struct{ Chain, Bundle [][]byte }
 
-// Check returns why it is not the SVID of id with this key, issued by an authority of the bundle. Times are judged by c, as in ClientTLS.
-func (i Issued) Check(id ID, key crypto.PublicKey, c Clock) error {
+// Check returns why it is not the SVID of id with this key, issued by an authority of the bundle. When it is valid is not judged: the handshakes in which
+// it is used do that.
+func (i Issued) Check(id ID, key crypto.PublicKey) error {
 	domain, err := spiffeid.TrustDomainFromString(id.TrustDomain)
 	if err != nil {
 		return fmt.Errorf("identity: trust domain %q: %w", id.TrustDomain, err)
@@ -203,7 +224,8 @@ func (i Issued) Check(id ID, key crypto.PublicKey, c Clock) error {
 	if err != nil {
 		return fmt.Errorf("identity: reading a bundle: %w", err)
 	}
-	if err := verifyPeer(domain, bundle, c, tls.ConnectionState{PeerCertificates: chain}, []Peer{id}); err != nil {
+	moment := Clock{Now: func() time.Time { return earliestEnd(chain).Add(-time.Second) }}
+	if err := verifyPeer(domain, bundle, moment, tls.ConnectionState{PeerCertificates: chain}, []Peer{id}); err != nil {
 		return err
 	}
 	if public, ok := chain[0].PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(key) {
