@@ -146,6 +146,16 @@ func (b *Batcher) Run(ctx context.Context) error {
 	return nil
 }
 
+// Stuck returns an error when a lane's loop has been at one step for longer than patience. To wait for a backlogged spool is none.
+func (b *Batcher) Stuck(patience time.Duration) error {
+	return errors.Join(b.lanes[0].pulse.Stuck("the batcher's telemetry lane", patience), b.lanes[1].pulse.Stuck("the batcher's critical lane", patience))
+}
+
+// Backlogged reports whether Adds wait for the spool to take on a batch.
+func (b *Batcher) Backlogged() bool {
+	return b.lanes[0].backlogged.Load() || b.lanes[1].backlogged.Load()
+}
+
 // Stats are totals of one lane.
 type Stats struct {
 	Samples uint64 // in batches that were appended

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/courtside-edge/courtside/firmware/filter"
+	"github.com/courtside-edge/courtside/sync/notify"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/spool"
 	"github.com/courtside-edge/courtside/sync/wire"
@@ -19,6 +21,8 @@ type lane struct {
 	which point.Lane
 	log   *slog.Logger
 	counters
+	pulse      notify.Pulse
+	backlogged atomic.Bool // the loop waits for the spool
 
 	mu      sync.Mutex
 	roomy   sync.Cond // the open batch was swapped, or the lane has stopped
@@ -120,20 +124,25 @@ func (l *lane) run(ctx context.Context) {
 	if l.which == point.Critical {
 		gaps = l.o.Sink.GapsWaiting()
 	}
+	defer l.pulse.Rest()
 	for ctx.Err() == nil {
+		l.pulse.Work()
 		if some, _ := l.look(); some {
 			l.opened = time.Now()
 			l.linger(ctx)
 			l.flush(ctx)
 			continue
 		}
+		l.pulse.Rest()
 		select {
 		case <-l.filled:
 		case <-gaps:
+			l.pulse.Work()
 			l.flush(ctx)
 		case <-ctx.Done():
 		}
 	}
+	l.pulse.Work()
 	l.mu.Lock()
 	l.stopped = true
 	left := len(l.sealed) + 1
@@ -281,6 +290,7 @@ func (l *lane) leaveOut(b *bundle, from, to int, carries bool, cause error) {
 func (l *lane) append(ctx context.Context, frame []byte, samples uint64, cursors []point.Cursor, carries bool, durable []func()) {
 	var patience <-chan time.Time
 	stop := ctx.Done()
+	defer l.backlogged.Store(false)
 	for {
 		id, err := l.o.Sink.Append(frame, cursors, carries, durable)
 		if err == nil {
@@ -295,6 +305,8 @@ func (l *lane) append(ctx context.Context, frame []byte, samples uint64, cursors
 			return
 		}
 		l.waits.Add(1)
+		l.backlogged.Store(true)
+		l.pulse.Rest()
 		select {
 		case <-l.o.Sink.Room():
 		case <-stop:
@@ -306,6 +318,7 @@ func (l *lane) append(ctx context.Context, frame []byte, samples uint64, cursors
 			l.giveUp(samples, carries, err)
 			return
 		}
+		l.pulse.Work()
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/courtside-edge/courtside/firmware/config"
 	"github.com/courtside-edge/courtside/firmware/diag"
 	"github.com/courtside-edge/courtside/firmware/gateway"
+	"github.com/courtside-edge/courtside/sync/notify"
 )
 
 // DefaultFile is the configuration that is read unless another is named.
@@ -42,22 +43,29 @@ func run(version string, registry drivers.Registry) *cobra.Command {
 			return err
 		}
 		log.Info("gateway runs", "venue", cfg.Venue, "gateway", cfg.Gateway, "version", version, "devices", len(cfg.Devices), "points", len(cfg.Table))
-		stop := reloadOnHangup(c, g)
-		defer stop()
-		return g.Wait()
+		service := notify.FromEnvironment(log)
+		service.Ready(g.Summary())
+		watched := watch(c.Context(), service, g.Summary, g.Parts()...)
+		stop := reloadOnHangup(c, g, service)
+		err = g.Wait()
+		stop()
+		watched()
+		return err
 	}
 	return c
 }
 
 // reloadOnHangup reads the configuration again at each SIGHUP, until stop, which waits.
-func reloadOnHangup(c *cobra.Command, g *gateway.Gateway) (stop func()) {
+func reloadOnHangup(c *cobra.Command, g *gateway.Gateway, service *notify.Service) (stop func()) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for range hangups {
+			service.Reloading()
 			_, _ = g.Reload(c.Context()) // which logs why not
+			service.Ready(g.Summary())
 		}
 	}()
 	return func() {

@@ -17,6 +17,7 @@ var errSubscriptionEnded = errors.New("the subscription ended by itself")
 // poll scans conn in its slots until it fails or ctx ends.
 func (w *Worker) poll(ctx context.Context, conn drivers.Conn) error {
 	if len(w.o.Classes) == 0 {
+		w.pulse.Rest()
 		<-ctx.Done()
 		return nil
 	}
@@ -30,7 +31,7 @@ func (w *Worker) poll(ctx context.Context, conn drivers.Conn) error {
 		}
 		now := w.o.Clock.Mono()
 		slot, missed := s.start(class, now)
-		err := w.guard("scan", func() error { return conn.Poll(ctx, class, w.take) })
+		err := w.guard("scan", func() error { return conn.Poll(ctx, class, w.took) })
 		w.scanned(class, slot, now, missed)
 		if err != nil {
 			return err
@@ -49,13 +50,21 @@ func (w *Worker) await(ctx context.Context, conn drivers.Conn, timer *time.Timer
 			return ctx.Err()
 		}
 		timer.Reset(wait)
+		w.pulse.Rest()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timer.C:
 		case <-w.acks.signal:
 		}
+		w.pulse.Work()
 	}
+}
+
+// took takes a block of a scan.
+func (w *Worker) took(b *drivers.Block) {
+	w.pulse.Work()
+	w.take(b)
 }
 
 // scanned counts one scan.
@@ -90,8 +99,10 @@ func (w *Worker) subscribe(ctx context.Context, conn drivers.Subscriber) error {
 	ticker := time.NewTicker(silenceTick)
 	defer ticker.Stop()
 	for {
+		w.pulse.Rest()
 		select {
 		case err := <-done:
+			w.pulse.Work()
 			if cause := context.Cause(ctx); cause != nil {
 				return cause // the reason why it was ended, rather than how it took that
 			}
@@ -101,6 +112,7 @@ func (w *Worker) subscribe(ctx context.Context, conn drivers.Subscriber) error {
 			return err
 		case <-ticker.C:
 			if ctx.Err() == nil {
+				w.pulse.Work()
 				w.silence()
 			}
 		}

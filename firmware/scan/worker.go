@@ -10,6 +10,7 @@ import (
 	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/firmware/filter"
 	"github.com/courtside-edge/courtside/sync/clock"
+	"github.com/courtside-edge/courtside/sync/notify"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/policy"
 )
@@ -49,6 +50,8 @@ type Worker struct {
 
 	reduction atomic.Pointer[reduction] // what it is to be told; nil for nothing yet
 
+	pulse notify.Pulse
+
 	mu     sync.Mutex
 	status Status
 }
@@ -68,10 +71,14 @@ func New(o Options) *Worker {
 
 // Run keeps a connection to the device until ctx ends, and returns when everything that it started is over. It is called once.
 func (w *Worker) Run(ctx context.Context) error {
+	defer w.pulse.Rest()
 	held := false // the connection that just ended had been open
 	retries := policy.Retries{
-		Wait:    func(n int, err error) time.Duration { return backoff{}.wait(n, drivers.IsPermanent(err)) },
-		Failed:  func(err error, wait time.Duration) { w.failed(err, held, wait) },
+		Wait: func(n int, err error) time.Duration { return backoff{}.wait(n, drivers.IsPermanent(err)) },
+		Failed: func(err error, wait time.Duration) {
+			w.failed(err, held, wait)
+			w.pulse.Rest()
+		},
 		Settled: func(_ error, lasted time.Duration) bool { return held && lasted >= settled },
 	}
 	serve := policy.Retry[struct{}](retries, w.o.Clock)(func(ctx context.Context) (_ struct{}, err error) {
@@ -82,9 +89,16 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
+// Stuck returns an error when the worker has been at one step for longer than patience: in a call into the driver that gave no block, at a
+// lock, or at a batcher that waits for a backlogged spool.
+func (w *Worker) Stuck(patience time.Duration) error {
+	return w.pulse.Stuck("the worker of device "+string(w.o.Device), patience)
+}
+
 // connect opens a connection and serves it to its end. held says that it opened.
 func (w *Worker) connect(ctx context.Context) (held bool, err error) {
 	var conn drivers.Conn
+	w.pulse.Work()
 	err = w.guard("open the connection", func() (err error) {
 		conn, err = w.o.Source.Open(ctx)
 		return err
@@ -106,6 +120,7 @@ func (w *Worker) connect(ctx context.Context) (held bool, err error) {
 		}
 		w.close(conn)
 	}()
+	w.pulse.Work()
 	_, acking := conn.(drivers.Acknowledger)
 	w.feed.Lock()
 	w.acking = acking

@@ -12,12 +12,14 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/courtside-edge/courtside/sync/clock"
+	"github.com/courtside-edge/courtside/sync/notify"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/spool"
 	"github.com/courtside-edge/courtside/sync/wire"
@@ -43,6 +45,7 @@ type Keeper struct {
 	durable map[point.BatchID][]func() // to be called once the batch is
 
 	work  [2]chan struct{} // a lane has disk work; telemetry, critical
+	pulse [2]notify.Pulse  // of each lane's loop
 	ready signal           // there may be something to take
 	room  signal           // there may be room for a critical batch
 	gaps  signal           // gaps wait for a batch to carry them
@@ -80,7 +83,7 @@ func New(o Options) *Keeper {
 func (k *Keeper) Run(ctx context.Context) error {
 	var lanes sync.WaitGroup
 	for at, l := range []point.Lane{point.Telemetry, point.Critical} {
-		lanes.Go(func() { k.serve(ctx, l, k.work[at]) })
+		lanes.Go(func() { k.serve(ctx, l, k.work[at], &k.pulse[at]) })
 	}
 	lanes.Wait()
 	k.mu.Lock()
@@ -91,17 +94,25 @@ func (k *Keeper) Run(ctx context.Context) error {
 	return nil
 }
 
+// Stuck returns an error when a lane's loop has been at one step for longer than patience: at a lock, or at the disk.
+func (k *Keeper) Stuck(patience time.Duration) error {
+	return errors.Join(k.pulse[0].Stuck("the store's telemetry lane", patience), k.pulse[1].Stuck("the store's critical lane", patience))
+}
+
 // serve does one lane's disk work.
-func (k *Keeper) serve(ctx context.Context, l point.Lane, work <-chan struct{}) {
+func (k *Keeper) serve(ctx context.Context, l point.Lane, work <-chan struct{}, pulse *notify.Pulse) {
+	defer pulse.Rest()
 	tick := time.NewTicker(k.o.Tick)
 	defer tick.Stop()
 	log := k.o.Log.With("lane", l.String())
 	failing := false
 	for ctx.Err() == nil {
+		pulse.Work()
 		k.mu.Lock()
 		j := k.sp.Next(k.o.Mono(), l)
 		k.mu.Unlock()
 		if j == nil {
+			pulse.Rest()
 			select {
 			case <-work:
 			case <-tick.C:

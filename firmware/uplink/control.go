@@ -28,10 +28,12 @@ func (s *session) control(ctx context.Context) ending {
 	var deadline <-chan time.Time // of draining or stopping
 	stop := ctx.Done()
 	for {
+		s.u.pulse.Work()
 		if end, over := s.look(time.Now(), timer); over {
 			return end
 		}
 		credit.tick(s.limited())
+		s.u.pulse.Rest()
 		select {
 		case <-s.turn:
 		case <-timer.C:

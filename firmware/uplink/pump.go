@@ -13,7 +13,9 @@ import (
 
 // pump publishes batches until ctx ends or the session cannot go on.
 func (s *session) pump(ctx context.Context) {
+	defer s.u.pumping.Rest()
 	for ctx.Err() == nil {
+		s.u.pumping.Work()
 		sent, err := s.next()
 		if err != nil {
 			s.fail(err)
@@ -22,6 +24,7 @@ func (s *session) pump(ctx context.Context) {
 		if sent {
 			continue
 		}
+		s.u.pumping.Rest()
 		select {
 		case <-s.u.o.Spool.Ready():
 		case <-s.wake:
@@ -133,7 +136,7 @@ func (s *session) tableFirst(t spool.Taken) error {
 	if !ok {
 		return nil // released: the cloud has it
 	}
-	return s.sendTable(table)
+	return s.sendTable(table, &s.u.pumping)
 }
 
 // credit is the rate at which the cloud lets a backlog come; no limit at first.

@@ -128,13 +128,13 @@ func (s *session) do(c wire.Command) error {
 		if !ok {
 			return fmt.Errorf("%w: %s", errNoTable, c.Table)
 		}
-		return s.sendTable(t)
+		return s.sendTable(t, &s.u.pulse)
 	case wire.Rebirth:
 		if err := s.birth(true); err != nil {
 			return err
 		}
 		for _, t := range s.u.o.Spool.Tables() {
-			if err := s.sendTable(t); err != nil {
+			if err := s.sendTable(t, &s.u.pulse); err != nil {
 				return err
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/courtside-edge/courtside/sync/mqtt"
+	"github.com/courtside-edge/courtside/sync/notify"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/spool"
 	"github.com/courtside-edge/courtside/sync/wire"
@@ -70,6 +71,7 @@ func (u *Uplink) connect(ctx context.Context, updated <-chan struct{}, down bool
 	if s.conn, err = u.o.Dial(ctx, mqtt.Options{Will: &will, OnMessage: s.receive, Log: u.log}); err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
 	}
+	u.pulse.Work()
 	if u.o.Judge != nil {
 		judge := u.o.Judge(s.conn)
 		s.mu.Lock()
@@ -94,11 +96,12 @@ func (s *session) announce(ctx context.Context) error {
 	if err := s.conn.Subscribe(ctx, filters...); err != nil {
 		return fmt.Errorf("subscribing to acks and commands: %w", err)
 	}
+	s.u.pulse.Work()
 	if err := s.birth(true); err != nil {
 		return err
 	}
 	for _, t := range s.u.o.Spool.Tables() {
-		if err := s.sendTable(t); err != nil {
+		if err := s.sendTable(t, &s.u.pulse); err != nil {
 			return err
 		}
 	}
@@ -146,13 +149,14 @@ func (s *session) sendInventory() error {
 	return nil
 }
 
-// sendTable publishes a point table, retained.
-func (s *session) sendTable(t spool.Table) error {
+// sendTable publishes a point table, retained. pulse is the caller's.
+func (s *session) sendTable(t spool.Table, pulse *notify.Pulse) error {
 	for part, payload := range t.Parts {
 		m := mqtt.Message{Topic: wire.TableTopic(s.u.o.Venue, s.u.o.Gateway, t.Hash, part), Payload: payload, QoS: 1, Retained: true}
 		if err := s.conn.Publish(m, nil); err != nil {
 			return fmt.Errorf("publishing point table %s: %w", t.Hash, err)
 		}
+		pulse.Work()
 	}
 	s.mu.Lock()
 	s.tables[t.Hash] = true
@@ -167,6 +171,7 @@ func (s *session) clearTable(t spool.Table) error {
 		if err := s.conn.Publish(m, nil); err != nil {
 			return fmt.Errorf("clearing point table %s: %w", t.Hash, err)
 		}
+		s.u.pulse.Work()
 	}
 	s.mu.Lock()
 	delete(s.tables, t.Hash)
@@ -181,6 +186,7 @@ func (s *session) run(ctx context.Context) ending {
 	var work sync.WaitGroup
 	work.Go(func() { s.pump(pump) })
 	end := s.control(ctx)
+	s.u.pulse.Work()
 	stop()
 	if end == endStop {
 		work.Go(s.farewell)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/courtside-edge/courtside/sync/mqtt"
+	"github.com/courtside-edge/courtside/sync/notify"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/spool"
 	"github.com/courtside-edge/courtside/sync/wire"
@@ -136,6 +137,8 @@ type Uplink struct {
 	freshness freshness
 
 	present atomic.Pointer[session] // nil between sessions
+	pulse   notify.Pulse            // of Run, and of the control of its session
+	pumping notify.Pulse            // of the session's pump
 	ahead   atomic.Int64            // see Flight
 	judged  atomic.Bool
 }
@@ -167,9 +170,11 @@ func New(o Options) (*Uplink, error) {
 // stopped and before the store does.
 func (u *Uplink) Run(ctx context.Context) error {
 	defer u.state.Store(int32(Stopped))
+	defer u.pulse.Rest()
 	pause := backoff{jitter: u.o.Jitter, base: 500 * time.Millisecond, max: 30 * time.Second}
 	down := false // since the last ack
 	for ctx.Err() == nil {
+		u.pulse.Work()
 		u.state.Store(int32(Connecting))
 		var updated <-chan struct{}
 		if u.o.Identity != nil {
@@ -182,6 +187,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 			}
 			u.count.failed.Add(1)
 			u.report("the uplink cannot connect", err)
+			u.pulse.Rest()
 			sleep(ctx, pause.next(), updated)
 			continue
 		}
@@ -197,6 +203,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 		case endLost, endDown:
 			u.count.lost.Add(1)
 			u.report("the uplink's session ended", s.cause())
+			u.pulse.Rest()
 			sleep(ctx, pause.next(), nil)
 		case endRotation:
 			u.count.rotations.Add(1)
@@ -216,6 +223,12 @@ func (u *Uplink) report(what string, err error) {
 		return
 	}
 	u.log.Warn(what, "err", err)
+}
+
+// Stuck returns an error when the loop in charge or the pump has been at one step for longer than patience. Each call that waits for the network is a
+// step, and bounded; a broker that is away is none.
+func (u *Uplink) Stuck(patience time.Duration) error {
+	return errors.Join(u.pulse.Stuck("the uplink's control", patience), u.pumping.Stuck("the uplink's pump", patience))
 }
 
 // State returns how the uplink stands, and why the last session or attempt failed.
