@@ -20,6 +20,7 @@ type Status struct {
 	Devices  []Device  `json:"devices"`
 	RSSBytes int64     `json:"rss_bytes"`
 	Problems []string  `json:"problems,omitempty"` // what the gateway does not do of what it promises; health is red meanwhile
+	Waiting  string    `json:"waiting,omitempty"`  // why the gateway has no configuration to run with; everything that it would describe is empty then
 }
 
 // Clock is what dates the samples.
