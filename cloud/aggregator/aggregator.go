@@ -43,6 +43,8 @@ type Aggregator struct {
 	c          *config.Config
 	d          Deps
 	identity   *identity.Source
+	authority  *identity.Authority // that enrols gateways; nil for none
+	enrolment  enrolment
 	log        *log.Segmented
 	keeper     *keeper
 	ingest     *ingest.Ingest
@@ -81,7 +83,13 @@ func Start(ctx context.Context, c *config.Config, d Deps) (*Aggregator, error) {
 
 func (a *Aggregator) open(ctx context.Context) error {
 	var err error
-	if a.identity, err = openIdentity(ctx, a.c.Identity, a.d.Log); err != nil {
+	if a.authority, err = openAuthority(a.c); err != nil {
+		return err
+	}
+	if a.identity, err = openIdentity(ctx, a.c, a.authority, a.d.Log); err != nil {
+		return err
+	}
+	if err = a.openEnrolment(); err != nil {
 		return err
 	}
 	if a.log, err = log.Open(filepath.Join(a.c.DataDir, "log"), log.Options{MinSyncInterval: a.c.Sync.Interval, Log: a.d.Log}); err != nil {
@@ -134,7 +142,7 @@ func (a *Aggregator) makeVenues() error {
 	a.keeper.teach(a.ingest)
 	a.traces = trace.NewExporter(trace.Options{Endpoint: a.c.Trace.Endpoint, Service: "courtside-aggregator", Version: a.d.Version, Log: a.d.Log})
 	a.reached.Store(a.keeper.from())
-	a.metrics = metrics.New(metrics.Sources{Venues: all, Ingest: a.ingest.Stats, Broker: a.brokerStats, LogSize: a.logSize})
+	a.metrics = metrics.New(metrics.Sources{Venues: all, Ingest: a.ingest.Stats, Broker: a.brokerStats, LogSize: a.logSize, Enrol: a.enrolStats()})
 	return nil
 }
 
@@ -159,6 +167,7 @@ func (a *Aggregator) run(ctx context.Context) {
 	a.group.Go(func() error { a.keeper.run(ctx); return nil })
 	a.group.Go(func() error { return a.broker.Run(ctx) })
 	a.group.Go(func() error { return a.serve(ctx) })
+	a.runEnrolment(ctx)
 	a.group.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -221,6 +230,9 @@ func (a *Aggregator) ready() error {
 		return err
 	}
 	if err := a.ingest.Err(); err != nil {
+		return err
+	}
+	if err := a.enrolErr(); err != nil {
 		return err
 	}
 	if !a.broker.Stats().Up {
@@ -286,6 +298,7 @@ func (a *Aggregator) Wait() error {
 		if a.identity != nil {
 			err = errors.Join(err, a.identity.Close())
 		}
+		err = errors.Join(err, a.enrolment.close())
 		if a.listener != nil {
 			_ = a.listener.Close() // closed already when the server ran
 		}

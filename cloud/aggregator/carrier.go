@@ -21,11 +21,15 @@ func (a *Aggregator) Publish(topic string, payload []byte, qos byte, retained bo
 }
 
 // openIdentity starts the source that the configuration names.
-func openIdentity(ctx context.Context, c config.Identity, log *slog.Logger) (*identity.Source, error) {
+func openIdentity(ctx context.Context, all *config.Config, a *identity.Authority, log *slog.Logger) (*identity.Source, error) {
+	c := all.Identity
 	o := identity.Options{TrustDomain: c.TrustDomain, WorkloadAPI: c.WorkloadAPI, CertFile: string(c.CertFile), KeyFile: string(c.KeyFile),
 		BundleFile: string(c.BundleFile), Log: log}
-	if c.WorkloadAPI != "" {
+	switch {
+	case c.WorkloadAPI != "":
 		return identity.OpenWorkload(ctx, o)
+	case c.CertFile == "" && a != nil:
+		return ownSVID(all, o, a)
 	}
 	return identity.OpenFiles(o)
 }

@@ -43,12 +43,15 @@ var (
 	brokerDesc     = desc("broker_refused_total", "What the embedded broker refused, by reason.", "reason")
 	logRecordsDesc = desc("log_records", "Records that the log holds.")
 	logBytesDesc   = desc("log_bytes", "Bytes that the log holds.")
+	issuedDesc     = desc("enrol_issued_total", "SVIDs issued to gateways, by occasion: enrol, again (the same key once more), renew.", "occasion")
+	unissuedDesc   = desc("enrol_refused_total", "SVIDs refused to whoever asked, by reason. used-token and superseded mean two devices of one name.", "reason")
+	tokensDesc     = desc("enrol_tokens_open", "Join tokens that nobody has used yet.")
 )
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{seatsDesc, passagesDesc, gatewayUpDesc, pendingDesc, gapsDesc, lostDesc, missingDesc, accusedDesc, lateDesc, forgottenDesc, keptDesc, undeclaredDesc, batchesDesc, duplicatesDesc, conflictsDesc,
-		futureDesc, asideDesc, appendedDesc, bytesDesc, skippedDesc, ackedDesc, refusedDesc, replayingDesc, replayRateDesc, clientsDesc, brokerDesc, logRecordsDesc, logBytesDesc} {
+		futureDesc, asideDesc, appendedDesc, bytesDesc, skippedDesc, ackedDesc, refusedDesc, replayingDesc, replayRateDesc, clientsDesc, brokerDesc, logRecordsDesc, logBytesDesc, issuedDesc, unissuedDesc, tokensDesc} {
 		ch <- d
 	}
 }
@@ -81,6 +84,16 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		records, bytes := c.s.LogSize()
 		gauge(ch, logRecordsDesc, float64(records))
 		gauge(ch, logBytesDesc, float64(bytes))
+	}
+	if c.s.Enrol != nil {
+		s := c.s.Enrol()
+		gauge(ch, tokensDesc, float64(s.Open))
+		for occasion, n := range s.Issued {
+			counter(ch, issuedDesc, n, occasion)
+		}
+		for reason, n := range s.Refused {
+			counter(ch, unissuedDesc, n, reason)
+		}
 	}
 }
 

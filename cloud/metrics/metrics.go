@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/courtside-edge/courtside/cloud/enrol"
 	"github.com/courtside-edge/courtside/cloud/ingest"
 	"github.com/courtside-edge/courtside/cloud/venue"
 )
@@ -22,6 +23,7 @@ type Sources struct {
 	Ingest  func() ingest.Stats
 	Broker  func() (clients int, refused map[string]uint64) // nil for a broker that is not ours
 	LogSize func() (records, bytes uint64)                  // nil when not known
+	Enrol   func() enrol.Stats                              // nil when gateways do not enrol here
 }
 
 // Metrics is the aggregator's registry. Observe is safe for concurrent use.

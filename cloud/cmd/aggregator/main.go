@@ -33,7 +33,7 @@ func main() {
 
 func root() *cobra.Command {
 	c := &cobra.Command{Use: "aggregator", Short: "Receives what gateways send and shows the venue", SilenceUsage: true, SilenceErrors: true, Version: version}
-	c.AddCommand(runCommand(), checkCommand(), framesCommand(), importCommand(), aclCommand(), schemaCommand())
+	c.AddCommand(runCommand(), checkCommand(), framesCommand(), importCommand(), tokenCommand(), authorityCommand(), aclCommand(), schemaCommand())
 	return c
 }
 
@@ -60,6 +60,9 @@ func runCommand() *cobra.Command {
 			attrs = append(attrs, "broker", addr.String())
 		} else {
 			attrs = append(attrs, "broker", cfg.Broker.URL)
+		}
+		if addr := a.EnrolAddr(); addr != nil {
+			attrs = append(attrs, "enrol", addr.String())
 		}
 		log.Info("aggregator runs", attrs...)
 		return a.Wait()
