@@ -24,34 +24,7 @@ const DefaultFile = "/etc/courtside/gateway.yaml"
 // Root returns the gateway's command line for the drivers of registry.
 func Root(version string, registry drivers.Registry) *cobra.Command {
 	c := &cobra.Command{Use: "gateway", Short: "Polls a venue's devices and sends what changed", SilenceUsage: true, SilenceErrors: true, Version: version}
-	c.AddCommand(run(version, registry), check(registry), probeCommand(registry), schema())
-	return c
-}
-
-func run(version string, registry drivers.Registry) *cobra.Command {
-	c := &cobra.Command{Use: "run", Short: "Run until told to stop; SIGHUP reads the configuration again", Args: cobra.NoArgs}
-	path := c.Flags().StringP("config", "c", DefaultFile, "configuration file")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		load := func() (*config.Config, error) { return config.Load(*path, registry) }
-		cfg, err := load()
-		if err != nil {
-			return faults(err)
-		}
-		log := logger(c.ErrOrStderr(), cfg.Log)
-		g, err := gateway.Start(c.Context(), cfg, gateway.Deps{Version: version, Log: log, Load: load, File: *path})
-		if err != nil {
-			return err
-		}
-		log.Info("gateway runs", "venue", cfg.Venue, "gateway", cfg.Gateway, "version", version, "devices", len(cfg.Devices), "points", len(cfg.Table))
-		service := notify.FromEnvironment(log)
-		service.Ready(g.Summary())
-		watched := watch(c.Context(), service, g.Summary, g.Parts()...)
-		stop := reloadOnHangup(c, g, service)
-		err = g.Wait()
-		stop()
-		watched()
-		return err
-	}
+	c.AddCommand(run(version, registry), check(registry), setupCommand(version, registry), probeCommand(registry), schema())
 	return c
 }
 

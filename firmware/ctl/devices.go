@@ -17,6 +17,9 @@ func devicesCommand(o *asker) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if s.Waiting != "" {
+				return fmt.Errorf("%w: the gateway waits for its configuration: %s", diag.ErrRefused, s.Waiting)
+			}
 			return o.print(c.OutOrStdout(), s.Devices, func(w io.Writer) error { return writeDevices(w, s.Devices) })
 		}}
 }

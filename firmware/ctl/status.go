@@ -46,6 +46,10 @@ func versionCommand(o *asker) *cobra.Command {
 
 // writeStatus writes the status for people, 80 columns wide where names allow.
 func writeStatus(w io.Writer, s diag.Status) error {
+	if s.Waiting != "" {
+		_, err := fmt.Fprintf(w, "WAITING  version %s (%s), up %s\n%s\n", s.Version, s.Platform, time.Since(s.Since).Round(time.Second), s.Waiting)
+		return err
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s/%s  version %s (%s), up %s, %.1f MB resident\n", s.Venue, s.Gateway, s.Version, s.Platform, time.Since(s.Since).Round(time.Second), float64(s.RSSBytes)/1e6)
 	fmt.Fprintf(&b, "epoch %.8s, %d points, table %.8s, clock %s ± %s\n", s.Epoch, s.Points, s.Table, s.Clock.Source, s.Clock.Uncertainty.Round(time.Millisecond))

@@ -13,5 +13,5 @@
 //	its files may not be written                 the same; later tries are made at each change of pattern and at each look
 //	the kernel has no trigger "timer"            nothing blinks, steady patterns are shown; the log says so once
 //	the files of the timer belong to root yet    udev gives them away within moments; the next look writes them
-//	the gateway is killed                        the last pattern stays until the next start, which begins with Waiting or another
+//	the gateway is killed                        the last pattern stays until the next start, which begins with Offline or Waiting
 package led

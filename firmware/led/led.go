@@ -88,8 +88,11 @@ func (l *LED) Show(p Pattern) {
 	l.shown, l.known = p, true
 }
 
-// Follow shows what now says, at each period until ctx ends, and nothing afterwards.
+// Follow shows what now says, at each period until ctx ends, and nothing afterwards. It returns at once when there is no light.
 func (l *LED) Follow(ctx context.Context, period time.Duration, now func() Pattern) {
+	if l.dir == "" {
+		return
+	}
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	defer l.Show(Off)
