@@ -87,6 +87,12 @@ func writeConnection(w io.Writer, l diag.Connection) error {
 		} else {
 			fmt.Fprintf(t, "SVID\t%s, %s\n", l.Identity.ID, validity(l.Identity.NotAfter))
 		}
+		if l.Identity.Enrolment != "" {
+			fmt.Fprintf(t, "enrolment\t%s\n", l.Identity.Enrolment)
+		}
+		if l.Identity.Next != "" {
+			fmt.Fprintf(t, "next\t%s\n", l.Identity.Next)
+		}
 		fmt.Fprintf(t, "window\t%s, of it %s in %d batches on their way\n", size(l.Window), size(l.InFlight), l.Batches)
 		if l.RoundTrip > 0 {
 			fmt.Fprintf(t, "round trip\t%s from publish to the cloud's ack; late after %s\n", short(l.RoundTrip), short(l.Timeout))

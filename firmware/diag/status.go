@@ -36,6 +36,9 @@ type Identity struct {
 	ID       string    `json:"id,omitempty"`
 	NotAfter time.Time `json:"not_after,omitzero"`
 	Error    string    `json:"error,omitempty"`
+	// Enrolment says how the gateway stands with its join token; empty when its SVID comes from elsewhere.
+	Enrolment string `json:"enrolment,omitempty"`
+	Next      string `json:"next,omitempty"` // what to do about it
 }
 
 // Link is the way to the broker.

@@ -18,6 +18,9 @@ type Identity struct {
 	Error string // why there is none, or why it could not be refreshed
 	From  string // where it comes from: the Workload API's address or the file
 	Clock diag.Grade
+	// Enrolment is why the gateway could not enrol or renew by its join token, and Next what to do about it; empty when all is well, or the
+	// SVID comes from elsewhere.
+	Enrolment, Next string
 }
 
 // JudgeIdentity judges it. An SVID that lies outside its time while the clock is wrong is the clock's fault.
@@ -25,6 +28,9 @@ func JudgeIdentity(i Identity) diag.Finding {
 	f := diag.Finding{Check: "identity", Grade: diag.OK}
 	left := i.Held.Until.Sub(i.Now)
 	switch {
+	case i.ID == "" && i.Enrolment != "":
+		f.Grade, f.Saw = diag.Fail, "no SVID: "+i.Enrolment
+		f.Cause, f.Next = "the gateway has not enrolled", i.Next
 	case i.ID == "":
 		f.Grade, f.Saw = diag.Fail, "no SVID: "+i.Error
 		f.Cause, f.Next = "the SPIFFE agent does not run, or has no entry for this gateway", "check "+i.From+": is the agent started, and is the gateway's entry registered with it?"
@@ -38,6 +44,13 @@ func JudgeIdentity(i Identity) diag.Finding {
 			f.Saw += "; " + i.Error
 		}
 		f.Next = "renew it at " + i.From + ": restart the agent, or issue new files; polling and buffering go on meanwhile"
+		if i.Enrolment != "" {
+			f.Saw += "; " + i.Enrolment
+			f.Next = i.Next + "; polling and buffering go on meanwhile"
+		}
+	case i.Enrolment != "":
+		f.Grade, f.Saw = diag.Warn, fmt.Sprintf("%s, valid for %s; %s", i.ID, round(left), i.Enrolment)
+		f.Cause, f.Next = "it could not be renewed last, or a new join token is refused", i.Next
 	case i.Error != "":
 		f.Grade, f.Saw = diag.Warn, fmt.Sprintf("%s, valid for %s; %s", i.ID, round(left), i.Error)
 		f.Cause, f.Next = "it could not be refreshed last", "check "+i.From+" before it expires"

@@ -93,6 +93,13 @@ func (g *Gateway) identityFacts(c *config.Config, clock diag.Grade) doctor.Ident
 	if i.From == "" {
 		i.From = c.Identity.CertFile
 	}
+	if g.enrolment != nil {
+		e := g.enrolment.Status()
+		i.From, i.Enrolment, i.Next = c.Identity.JoinTokenFile, e.Cause, e.Next
+		if e.Enrolled {
+			i.From = e.Address
+		}
+	}
 	if err := g.identity.Err(); err != nil && i.Error == "" {
 		i.Error = err.Error()
 	}

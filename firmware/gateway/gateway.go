@@ -15,6 +15,7 @@ import (
 	"github.com/courtside-edge/courtside/firmware/batch"
 	"github.com/courtside-edge/courtside/firmware/config"
 	"github.com/courtside-edge/courtside/firmware/diag"
+	"github.com/courtside-edge/courtside/firmware/enrol"
 	"github.com/courtside-edge/courtside/firmware/store"
 	"github.com/courtside-edge/courtside/firmware/uplink"
 	"github.com/courtside-edge/courtside/sync/clock"
@@ -60,6 +61,7 @@ type Gateway struct {
 	batcher             *batch.Batcher
 	uplink              *uplink.Uplink
 	identity            *identity.Source
+	enrolment           *enrol.Enrolment // nil unless the identity comes by a join token
 	crew                crew
 	tableHash           string
 	meter               meter
@@ -168,7 +170,7 @@ func (g *Gateway) openUplink(ctx context.Context) error {
 	o := uplink.Options{Venue: g.c.Venue, Gateway: g.c.Gateway, Dial: g.d.Dial, RateLimit: g.c.Uplink.RateLimit, Spool: g.keeper, Status: g.wireStatus, CloudTime: g.cloudTime, Now: g.now, Log: g.log}
 	if o.Dial == nil {
 		var err error
-		if g.identity, err = openIdentity(ctx, g.c.Identity, g.judgedAt(), g.log); err != nil {
+		if err = g.openIdentity(ctx); err != nil {
 			return err
 		}
 		g.trust = &trust{verifier: g.identity.Verifier(2*wire.MaxChains, identity.Aggregator), probe: g.d.Probe, sign: g.c.Uplink.SignBatches}
@@ -180,15 +182,6 @@ func (g *Gateway) openUplink(ctx context.Context) error {
 	var err error
 	g.uplink, err = uplink.New(o)
 	return err
-}
-
-func openIdentity(ctx context.Context, c config.Identity, valid identity.Clock, log *slog.Logger) (*identity.Source, error) {
-	o := identity.Options{TrustDomain: c.TrustDomain, WorkloadAPI: c.WorkloadAPI, CertFile: c.CertFile, KeyFile: c.KeyFile, BundleFile: c.BundleFile,
-		Clock: valid, Log: log}
-	if c.WorkloadAPI != "" {
-		return identity.OpenWorkload(context.WithoutCancel(ctx), o) // it ends with release, after the uplink's farewell
-	}
-	return identity.OpenFiles(o)
 }
 
 // dial opens an MQTT session under the gateway's identity.
@@ -251,6 +244,7 @@ func (g *Gateway) run(ctx context.Context) {
 	}
 	serving.Go(func() { g.meter.run(ctx, g.measure) })
 	serving.Go(func() { g.watchClocks(ctx) })
+	serving.Go(func() { g.runEnrolment(ctx) })
 	serving.Go(func() { g.traces.Run(ctx) })
 	serving.Go(func() { g.economy().run(ctx) })
 	g.crew.launch(ctx)

@@ -89,20 +89,6 @@ func classes(d *config.Device, s scan.Status) (out []diag.Class) {
 	return out
 }
 
-func (g *Gateway) identityStatus() diag.Identity {
-	if g.identity == nil {
-		return diag.Identity{}
-	}
-	id, err := g.identity.ID()
-	if err != nil {
-		if cause := g.identity.Err(); cause != nil {
-			err = cause
-		}
-		return diag.Identity{Error: err.Error()}
-	}
-	return diag.Identity{ID: id.String(), NotAfter: g.identity.NotAfter()}
-}
-
 func (g *Gateway) linkStatus() diag.Link {
 	state, cause := g.uplink.State()
 	n := g.uplink.Stats()

@@ -16,8 +16,6 @@ import (
 	"github.com/courtside-edge/courtside/cloud/broker"
 	"github.com/courtside-edge/courtside/cloud/config"
 	"github.com/courtside-edge/courtside/sync/identity"
-	"github.com/courtside-edge/courtside/sync/manual"
-	"github.com/courtside-edge/courtside/sync/notify"
 )
 
 // version is set by the linker.
@@ -25,10 +23,7 @@ var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	c, man := root(), manual.Command()
-	man.Hidden = true // for packages
-	c.AddCommand(man)
-	err := c.ExecuteContext(ctx)
+	err := root().ExecuteContext(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "aggregator:", err)
@@ -70,12 +65,7 @@ func runCommand() *cobra.Command {
 			attrs = append(attrs, "enrol", addr.String())
 		}
 		log.Info("aggregator runs", attrs...)
-		service := notify.FromEnvironment(log)
-		service.Ready(a.Summary())
-		watched := service.Attend(c.Context(), a.Summary, a.Parts()...)
-		err = a.Wait()
-		watched()
-		return err
+		return a.Wait()
 	}
 	return c
 }
