@@ -24,6 +24,7 @@ import (
 	"github.com/courtside-edge/courtside/cloud/venue"
 	"github.com/courtside-edge/courtside/cloud/web"
 	"github.com/courtside-edge/courtside/sync/identity"
+	"github.com/courtside-edge/courtside/sync/notify"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/trace"
 	"github.com/courtside-edge/courtside/sync/wire"
@@ -59,6 +60,8 @@ type Aggregator struct {
 	closing    chan struct{}
 	target     uint64 // log offset that the venues must reach before the aggregator is ready
 	reached    atomic.Uint64
+	following  notify.Pulse   // of follow
+	ticking    []notify.Pulse // of tick, a venue each
 	group      *errgroup.Group
 	cancel     context.CancelFunc
 	once       sync.Once
@@ -176,14 +179,15 @@ func (a *Aggregator) run(ctx context.Context) {
 			return fmt.Errorf("the log failed: %w", a.log.Err())
 		}
 	})
-	for _, h := range a.houses {
-		a.group.Go(func() error { a.tick(ctx, h.Venue); return nil })
+	a.ticking = make([]notify.Pulse, len(a.houses))
+	for i, h := range a.houses {
+		a.group.Go(func() error { a.tick(ctx, h.Venue, &a.ticking[i]); return nil })
 		a.group.Go(func() error { api.PublishState(ctx, h, a, a.d.Log); return nil })
 	}
 }
 
 // tick lets each venue's time pass.
-func (a *Aggregator) tick(ctx context.Context, v *venue.Venue) {
+func (a *Aggregator) tick(ctx context.Context, v *venue.Venue, pulse *notify.Pulse) {
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	for {
@@ -191,7 +195,9 @@ func (a *Aggregator) tick(ctx context.Context, v *venue.Venue) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
+			pulse.Work()
 			v.Tick()
+			pulse.Rest()
 		}
 	}
 }
@@ -202,21 +208,22 @@ func (a *Aggregator) follow(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		a.following.Work()
 		a.reached.Store(r.Offset + 1)
 		if err != nil {
 			a.d.Log.Error("a record of the log cannot be read; the rest goes on", "offset", r.Offset, "err", err)
+			a.following.Rest()
 			continue
 		}
 		if r.Offset < a.target {
 			a.ingest.Recover(r)
 		}
-		v := a.venues[r.Venue]
-		if v == nil {
-			continue // its venue was taken out of the configuration; the log keeps it
+		if v := a.venues[r.Venue]; v != nil { // else its venue was taken out of the configuration; the log keeps it
+			for _, e := range v.Apply(r) {
+				a.ingest.Want(ingest.Gateway{Venue: r.Venue, Gateway: e.Gateway}, e.TableWanted)
+			}
 		}
-		for _, e := range v.Apply(r) {
-			a.ingest.Want(ingest.Gateway{Venue: r.Venue, Gateway: e.Gateway}, e.TableWanted)
-		}
+		a.following.Rest()
 	}
 	return nil
 }

@@ -15,8 +15,10 @@ import (
 // Run sends acks as the log syncs, until ctx ends or the log fails.
 func (in *Ingest) Run(ctx context.Context) error {
 	for {
+		in.pulse.Work()
 		watch := in.o.Log.Watch()
 		in.Settle()
+		in.pulse.Rest()
 		select {
 		case <-ctx.Done():
 			return nil
@@ -26,6 +28,9 @@ func (in *Ingest) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// Stuck returns an error when Run has been at one round of acks for longer than patience.
+func (in *Ingest) Stuck(patience time.Duration) error { return in.pulse.Stuck("ingest", patience) }
 
 // Settle acknowledges what the log has synced by now. Run does it whenever that moves.
 func (in *Ingest) Settle() {

@@ -9,6 +9,7 @@ import (
 	"github.com/courtside-edge/courtside/cloud/fingerprint"
 	"github.com/courtside-edge/courtside/cloud/log"
 	"github.com/courtside-edge/courtside/sync/interval"
+	"github.com/courtside-edge/courtside/sync/notify"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/wire"
 )
@@ -53,6 +54,7 @@ type Ingest struct {
 	o       Options
 	failed  chan struct{}
 	credits credits
+	pulse   notify.Pulse // of Run
 
 	mu       sync.Mutex
 	gateways map[Gateway]*gateway

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/courtside-edge/courtside/firmware/diag"
+	"github.com/courtside-edge/courtside/sync/manual"
 )
 
 // asker is what every command that asks the gateway has.
@@ -54,7 +55,7 @@ func Root(version string) *cobra.Command {
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", diag.ErrUsage, err) })
 	c.AddCommand(statusCommand(o), topCommand(o), devicesCommand(o), pointsCommand(o), watchCommand(o), planCommand(o), spoolCommand(o), uplinkCommand(o),
-		logsCommand(o), doctorCommand(o), reloadCommand(o), bundleCommand(o), versionCommand(o), checkCommand(), probeCommand(), manCommand())
+		logsCommand(o), doctorCommand(o), reloadCommand(o), bundleCommand(o), versionCommand(o), checkCommand(), probeCommand(), manual.Command())
 	return c
 }
 

@@ -69,6 +69,23 @@ func (s *Service) Reloading() { s.say("", daemon.SdNotifyReloading) }
 // Stopping says that the service is about to end.
 func (s *Service) Stopping() { s.say("", daemon.SdNotifyStopping) }
 
+// Attend watches until ctx ends, says then that the service is stopping, and returns. ended ends it sooner, and waits.
+func (s *Service) Attend(ctx context.Context, status func() string, parts ...Part) (ended func()) {
+	watch, cancel := context.WithCancel(ctx)
+	var both sync.WaitGroup
+	both.Go(func() { s.Watch(watch, status, parts...) })
+	both.Go(func() {
+		<-watch.Done()
+		if ctx.Err() != nil {
+			s.Stopping() // at once, though a part may still be asked
+		}
+	})
+	return func() {
+		cancel()
+		both.Wait()
+	}
+}
+
 // Watch asks the parts at once and then every half interval until ctx ends, and tells the watchdog when all have answered, and what status returns
 // when it has changed. It returns when every question that it asked has been answered.
 func (s *Service) Watch(ctx context.Context, status func() string, parts ...Part) {

@@ -199,6 +199,27 @@ func TestARealSocketHears(t *testing.T) {
 	<-ended
 }
 
+func TestTheEndIsSaidWhenItWasAskedFor(t *testing.T) {
+	for name, want := range map[string]string{"told to stop": "WATCHDOG=1\nSTATUS=well|STOPPING=1", "ended by itself": "WATCHDOG=1\nSTATUS=well"} {
+		synctest.Test(t, func(t *testing.T) {
+			var h heard
+			var log bytes.Buffer
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			ended := h.service(20*time.Second, &log).Attend(ctx, ok, Part{"a", fine})
+			synctest.Wait()
+			if name == "told to stop" {
+				stop()
+				synctest.Wait()
+			}
+			ended()
+			if got := strings.Join(h.said, "|"); got != want {
+				t.Errorf("%s: said %q, want %q", name, got, want)
+			}
+		})
+	}
+}
+
 func TestNobodyListens(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
 	t.Setenv("WATCHDOG_USEC", "never")

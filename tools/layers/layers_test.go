@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"boards":                {"boards", "sync/settings"},
 	"tools":                 {"firmware", "drivers", "sync", "cloud", "boards", "tools"},
 	"firmware/cmd/gwctl":    {"firmware/ctl", "firmware/diag"},
-	"firmware/ctl":          {"firmware/diag", "firmware/slot"},
+	"firmware/ctl":          {"firmware/diag", "firmware/slot", "sync/manual"},
 	"firmware/slot":         {},
 	"firmware/diag":         {},
 	"firmware/doctor":       {"firmware/diag", "sync/point"},

@@ -16,6 +16,8 @@ import (
 	"github.com/courtside-edge/courtside/cloud/broker"
 	"github.com/courtside-edge/courtside/cloud/config"
 	"github.com/courtside-edge/courtside/sync/identity"
+	"github.com/courtside-edge/courtside/sync/manual"
+	"github.com/courtside-edge/courtside/sync/notify"
 )
 
 // version is set by the linker.
@@ -23,7 +25,10 @@ var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := root().ExecuteContext(ctx)
+	c, man := root(), manual.Command()
+	man.Hidden = true // for packages
+	c.AddCommand(man)
+	err := c.ExecuteContext(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "aggregator:", err)
@@ -65,7 +70,12 @@ func runCommand() *cobra.Command {
 			attrs = append(attrs, "enrol", addr.String())
 		}
 		log.Info("aggregator runs", attrs...)
-		return a.Wait()
+		service := notify.FromEnvironment(log)
+		service.Ready(a.Summary())
+		watched := service.Attend(c.Context(), a.Summary, a.Parts()...)
+		err = a.Wait()
+		watched()
+		return err
 	}
 	return c
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/courtside-edge/courtside/drivers/all"
 	"github.com/courtside-edge/courtside/firmware/command"
 	"github.com/courtside-edge/courtside/firmware/diag"
+	"github.com/courtside-edge/courtside/sync/manual"
 )
 
 // version is set by the linker.
@@ -18,7 +19,10 @@ var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := command.Root(version, all.All()).ExecuteContext(ctx)
+	root, man := command.Root(version, all.All()), manual.Command()
+	man.Hidden = true // for packages
+	root.AddCommand(man)
+	err := root.ExecuteContext(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gateway:", err)
