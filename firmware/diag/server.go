@@ -98,6 +98,9 @@ func Local(g Gateway, permit func(ctx context.Context) error) http.Handler {
 		text, err := g.Configuration()
 		answer(w, string(text), err)
 	})
+	if u, ok := g.(Updater); ok {
+		updates(mux, u)
+	}
 	if permit == nil {
 		return mux
 	}

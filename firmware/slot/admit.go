@@ -54,13 +54,23 @@ type Installer interface {
 	Mark(ctx context.Context, state, slot string) (string, error)
 }
 
-// Admit returns why an update may not be installed on m, or nil. downgrade allows versions that are not newer.
-func Admit(m Machine, b Bundle, downgrade bool) error {
+// Ready returns why no update at all may be installed on m now, or nil.
+func Ready(m Machine) error {
 	switch {
 	case !m.IsImage():
 		return fmt.Errorf("%w: updates are for flashed images; what a package manager installed, it updates", ErrNoImage)
 	case m.Trial():
-		return fmt.Errorf("%w, and slot %s, which an update would overwrite, is the one to go back to; gwctl update status says what is waited for", ErrTrial, m.Good)
+		return fmt.Errorf("%w, and slot %s, which an update would overwrite, is the one to go back to; journalctl -u courtside-confirm says what is waited for", ErrTrial, m.Good)
+	}
+	return nil
+}
+
+// Admit returns why an update may not be installed on m, or nil. downgrade allows versions that are not newer.
+func Admit(m Machine, b Bundle, downgrade bool) error {
+	if err := Ready(m); err != nil {
+		return err
+	}
+	switch {
 	case b.Compatible != m.Image:
 		return fmt.Errorf("%w: it is for %q, this is %q", ErrCompatible, b.Compatible, m.Image)
 	case downgrade:

@@ -59,10 +59,10 @@ func (l Limits) orDefault() Limits {
 type Evidence struct {
 	Back bool // there is a confirmed slot to go back to
 
-	Silent    time.Duration // since the gateway last answered, or since the boot; 0 when it has just answered
-	Uptime    time.Duration // of the gateway's process
-	Restarts  int           // of it, seen in this boot
-	Problems  []string      // what it does not do of what it promises, by its own words
+	Silent   time.Duration // since the gateway last answered, or since the boot; 0 when it has just answered
+	Uptime   time.Duration // of the gateway's process
+	Restarts int           // of it, seen in this boot
+	Problems []string      // what it does not do of what it promises, by its own words
 
 	Network    Network
 	NetworkFor time.Duration // how long it has been so
