@@ -23,6 +23,7 @@ type Config struct {
 	Diag           Diag
 	Log            Log
 	Trace          Trace
+	Updates        Updates
 	ScanClasses    []drivers.ScanClass // in the file's order
 	Devices        []Device            // in the file's order
 	Table          []point.Point       // every point: by device, then by entry, then by position in the range

@@ -26,6 +26,8 @@
 //	spool.reduce.deadband_factor 4                    1 to 1000
 //	spool.reduce.min_interval    5s                   0s to 1h
 //	diag.listen                  127.0.0.1:9464       host:port; "" for none
+//	updates.rate_limit           0 (no limit)         16KiB to 1GiB, a second
+//	updates.events[]             none                 name, from, to and timezone, required; days, or dates, or both
 //	log.level, log.format        info, text           debug, info, warn, error; text, json
 //	scan_classes.{name}          required             a period, or {period, phase}: 1ms to 24h, phase below period
 //	devices[].id, .driver        required             an id, unique; a driver of the registry

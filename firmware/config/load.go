@@ -27,6 +27,7 @@ type file struct {
 	Diag        diag               `yaml:"diag"`
 	Log         logging            `yaml:"log"`
 	Trace       tracing            `yaml:"trace"`
+	Updates     updates            `yaml:"updates"`
 	ScanClasses settings.Section   `yaml:"scan_classes,required"`
 	Devices     []settings.Section `yaml:"devices,required"`
 }
@@ -193,6 +194,7 @@ func (l *loader) general(f *file) {
 			l.fault(l.root, "diag.listen", "listen: %v; write host:port, such as 127.0.0.1:9464, or \"\" for none", err)
 		}
 	}
+	l.updates(&f.Updates)
 	c.Trace = Trace(f.Trace)
 	if err := settings.CheckEndpoint(f.Trace.Endpoint); err != nil {
 		l.fault(l.root, "trace.endpoint", "endpoint: %v; write http://host:4318, or leave it out for none", err)
