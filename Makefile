@@ -15,7 +15,7 @@ BENCH_ARGS   ?=
 DAY          ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-race test-386 acceptance bench bench-day demo lint fmt proto cross clean soak soak-gates
+.PHONY: help build test test-race test-386 acceptance hardware-test bench bench-day demo lint fmt proto cross clean soak soak-gates
 
 help: ## List the targets.
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test-386:
 
 acceptance: ## Prove the whole against real peers: mosquitto, Chromium, protoc, qemu (installs Debian packages).
 	tools/acceptance/run
+
+hardware-test: cross ## Run the GPIO, I2C and SPI drivers and the gateway in a VM against the kernel's own interfaces (root; Debian's packages).
+	$(GO) test -tags acceptance -count=1 -timeout 30m -v ./tools/hardwaretest/...
 
 bench: ## Print every aim of docs/design.md beside what this machine reached.
 	$(GO) run ./tools/bench $(BENCH_ARGS)

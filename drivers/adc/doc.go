@@ -3,6 +3,8 @@
 //
 // A device is one bus with all its chips, read by one goroutine: the bus carries one exchange at a time. Chips of an I2C bus convert at the same time.
 //
+// An I2C adapter that makes SMBus's calls alone, as those of PCs do, serves an ADS as well.
+//
 //	options:
 //	  bus: i2c-1             # or spi0: bus 0, whose chip selects are the chips
 //	  timeout: 100ms         # of one exchange; 10ms to 2s; rounded up to 10ms by the kernel, for everybody who uses the bus

@@ -4,71 +4,72 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-	"periph.io/x/conn/v3/driver/driverreg"
 	"periph.io/x/conn/v3/i2c"
-	"periph.io/x/conn/v3/i2c/i2creg"
 	"periph.io/x/conn/v3/physic"
 	"periph.io/x/conn/v3/spi"
-	"periph.io/x/conn/v3/spi/spireg"
-	_ "periph.io/x/host/v3/gpioioctl" // which sysfs asks for
-	_ "periph.io/x/host/v3/sysfs"     // finds the board's buses
+	"periph.io/x/host/v3/sysfs"
 )
 
 // The kernel's interface to I2C buses, include/uapi/linux/i2c-dev.h.
 const (
 	i2cRetries = 0x0701
 	i2cTimeout = 0x0702 // in units of 10 ms
+	i2cFuncs   = 0x0705
 	i2cRdWr    = 0x0707
 	flagRead   = 0x0001
+	plainI2C   = 0x0001 // what an adapter can do: any exchange
 )
 
 // machine is the board that the gateway runs on.
 type machine struct{}
 
-// openI2C implements opener. periph.io knows which buses there are. Exchanges are made here: periph's own keeps addresses of
-// variables that may move, and has no timeout.
+// openI2C implements opener. Exchanges are made here: periph's own keeps addresses of variables that may move, and has no timeout.
 func (machine) openI2C(o options) (i2c.BusCloser, error) {
-	if _, err := driverreg.Init(); err != nil {
-		return nil, fmt.Errorf("looking at the board: %w", err)
-	}
 	f, err := os.OpenFile(fmt.Sprintf("/dev/i2c-%d", o.number), os.O_RDWR, 0)
 	if err != nil {
-		var have []string
-		for _, b := range i2creg.All() {
-			have = append(have, fmt.Sprintf("i2c-%d", b.Number))
-		}
-		return nil, fmt.Errorf("%w; the board's I2C buses are %v", err, have)
+		return nil, fmt.Errorf("%w; the board's I2C buses are %v", err, devices("i2c-*"))
 	}
 	b := &bus{file: f}
-	for request, arg := range map[uintptr]uintptr{i2cRetries: 0, i2cTimeout: uintptr((o.Timeout + 10*time.Millisecond - 1) / (10 * time.Millisecond))} {
-		if err := b.control(func(fd uintptr) unix.Errno {
-			_, _, e := unix.Syscall(unix.SYS_IOCTL, fd, request, arg)
-			return e
-		}); err != nil {
-			return nil, errors.Join(fmt.Errorf("setting the timeout of bus %s: %w", o.Bus, err), f.Close())
-		}
+	timeout := uintptr((o.Timeout + 10*time.Millisecond - 1) / (10 * time.Millisecond))
+	var can uintptr // unsigned long
+	err = errors.Join(b.ioctl(i2cRetries, 0), b.ioctl(i2cTimeout, timeout), b.ask(i2cFuncs, unsafe.Pointer(&can)))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("setting up bus %s: %w", o.Bus, err), f.Close())
+	}
+	if can&plainI2C == 0 {
+		return &smbus{bus: b}, nil
 	}
 	return b, nil
 }
 
-// openSPI implements opener with periph's own port.
+// devices returns the names below /dev that match.
+func devices(pattern string) []string {
+	paths, _ := filepath.Glob(filepath.Join("/dev", pattern)) // the pattern is ours
+	for i, p := range paths {
+		paths[i] = filepath.Base(p)
+	}
+	return paths
+}
+
+// openSPI implements opener with periph's own port. It is opened once before, for periph's errors do not tell what is forbidden.
 func (machine) openSPI(o options, selected int) (spiChip, error) {
-	if _, err := driverreg.Init(); err != nil {
-		return nil, fmt.Errorf("looking at the board: %w", err)
+	f, err := os.OpenFile(fmt.Sprintf("/dev/spidev%d.%d", o.number, selected), os.O_RDWR, 0)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; the board's SPI chip selects are %v", err, devices("spidev*"))
 	}
 	name := fmt.Sprintf("SPI%d.%d", o.number, selected)
-	port, err := spireg.Open(name)
+	port, err := sysfs.NewSPI(o.number, selected)
 	if err != nil {
-		var have []string
-		for _, p := range spireg.All() {
-			have = append(have, p.Name)
-		}
-		return nil, fmt.Errorf("open %s: %w; the board's SPI chip selects are %v", name, err, have)
+		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	c, err := port.Connect(physic.Frequency(o.Speed)*physic.Hertz, spi.Mode0, 8)
 	if err != nil {
@@ -126,9 +127,22 @@ func (b *bus) Tx(address uint16, w, r []byte) error {
 		return nil
 	}
 	e := &exchange{messages: unsafe.Pointer(&messages[0]), count: uint32(len(messages))}
+	return b.ask(i2cRdWr, unsafe.Pointer(e))
+}
+
+// ioctl makes a request with a number.
+func (b *bus) ioctl(request, arg uintptr) error {
 	return b.control(func(fd uintptr) unix.Errno {
-		_, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, i2cRdWr, uintptr(unsafe.Pointer(e)))
-		return errno
+		_, _, e := unix.Syscall(unix.SYS_IOCTL, fd, request, arg)
+		return e
+	})
+}
+
+// ask makes a request that reads or writes what into points to.
+func (b *bus) ask(request uintptr, into unsafe.Pointer) error {
+	return b.control(func(fd uintptr) unix.Errno {
+		_, _, e := unix.Syscall(unix.SYS_IOCTL, fd, request, uintptr(into))
+		return e
 	})
 }
 
@@ -139,7 +153,7 @@ func (b *bus) control(call func(fd uintptr) unix.Errno) error {
 	}
 	var e unix.Errno
 	if err := raw.Control(func(fd uintptr) { e = call(fd) }); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", os.ErrClosed, err) // it has no other reason, and a word of its own for it
 	}
 	if e != 0 {
 		return e
@@ -153,9 +167,10 @@ func (b *bus) Close() error {
 	return b.err
 }
 
-// isGone reports whether an exchange failed for the bus itself.
+// isGone reports whether an exchange failed for the bus itself. ENODEV is no sign of that: some adapters say it of a chip that does not
+// answer. When the bus has gone no chip does, which ends the connection as well.
 func isGone(err error) bool {
-	return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EBADF) || errors.Is(err, os.ErrClosed)
+	return errors.Is(err, unix.EBADF) || errors.Is(err, os.ErrClosed)
 }
 
 func isTimeout(err error) bool { return errors.Is(err, unix.ETIMEDOUT) }

@@ -17,11 +17,21 @@ type place struct {
 	line uint32
 }
 
+// edges says which changes of a line are told; the zero value tells both.
+type edges uint8
+
+const (
+	bothEdges edges = iota
+	risingEdges
+	fallingEdges
+)
+
 // wish is a line as it is wanted.
 type wish struct {
-	line uint32
-	bias bias
-	low  bool // active low
+	line  uint32
+	bias  bias
+	low   bool // active low
+	edges edges
 }
 
 // edge is one change of one line.
@@ -38,7 +48,7 @@ type board interface {
 	find(chip, line string) (place, error)
 	// free returns nil when a line can be had, or what wraps errNoLine or errInUse.
 	free(p place) error
-	// request takes up to maxLines lines of the chip at path as inputs, both of whose edges are told.
+	// request takes up to maxLines lines of the chip at path as inputs whose edges are told.
 	request(path string, wishes []wish) (lines, error)
 }
 

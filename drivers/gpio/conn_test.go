@@ -11,8 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"periph.io/x/conn/v3/gpio"
-
 	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/drivers/driverstest"
 	"github.com/courtside-edge/courtside/sync/point"
@@ -30,11 +28,10 @@ type told struct {
 
 // follower subscribes in a bubble and keeps what it is told.
 type follower struct {
-	t     *testing.T
-	board *fakeBoard
-	conn  drivers.Conn
-	stop  context.CancelFunc
-	done  chan error
+	t    *testing.T
+	conn drivers.Conn
+	stop context.CancelFunc
+	done chan error
 
 	mu  sync.Mutex
 	all []told
@@ -55,7 +52,13 @@ func device(board *fakeBoard, options string, sources ...string) drivers.Device 
 
 func follow(t *testing.T, board *fakeBoard, options string, sources ...string) *follower {
 	t.Helper()
-	source, err := Driver{board: board}.Prepare(device(board, options, sources...))
+	return followOn(t, board, board, options, sources...)
+}
+
+// followOn follows lines of any board; clock is the one that dates them.
+func followOn(t *testing.T, from board, clock *fakeBoard, options string, sources ...string) *follower {
+	t.Helper()
+	source, err := Driver{board: from}.Prepare(device(clock, options, sources...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +67,7 @@ func follow(t *testing.T, board *fakeBoard, options string, sources ...string) *
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	f := &follower{t: t, board: board, conn: conn, stop: stop, done: make(chan error, 1)}
+	f := &follower{t: t, conn: conn, stop: stop, done: make(chan error, 1)}
 	go func() {
 		f.done <- conn.(drivers.Subscriber).Subscribe(ctx, func(b *drivers.Block) {
 			f.mu.Lock()
@@ -185,32 +188,138 @@ func TestPulsesAreCounted(t *testing.T) {
 }
 
 func TestAnOverrunIsDeclared(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		board := newFakeBoard(2)
-		board.keeps = 8
-		f := follow(t, board, "debounce: 0s", "count line: 0", "line: 1")
-		start := f.take()[0].bits
-		board.set(0, true)
-		board.set(0, false)
-		f.take()
-		before := board.Mono()
-		time.Sleep(ms)
-		board.pulse(0, 10) // 20 edges at once: the kernel keeps the last 8
-		got := f.take()
-		if len(got) != 2 || got[0].lost == nil || got[0].lost.Count != 6 || got[0].lost.Reason != point.GapOverrun || got[0].lost.First < before || got[0].lost.First > got[0].lost.Last {
-			t.Fatalf("told %+v, %+v", got, got[0].lost)
-		}
-		if got[0].bits-start != 1 || got[1].bits-start != 5 {
-			t.Errorf("the count went on from %d to %d; 1 and 4 more are known", got[0].bits-start, got[1].bits-start)
-		}
-		for range 9 {
+	for source, want := range map[string]struct{ known, lost uint64 }{
+		"count line: 0":                {8, 3}, // one edge a pulse: of 11 the kernel keeps the last 8
+		"count line: 0\nedge: falling": {8, 2},
+		"count line: 0\nedge: both":    {8, 13},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			board := newFakeBoard(2)
+			board.keeps = 8
+			f := follow(t, board, "debounce: 0s", source, "line: 1")
+			start := f.take()[0].bits
+			board.set(0, true)
+			board.set(0, false)
+			was := start
+			for _, x := range f.take() {
+				was = x.bits
+			}
+			before := board.Mono()
+			time.Sleep(ms)
+			board.mu.Lock() // before anybody can read any of them
+			for range 10 {
+				board.drive(0, true)
+				board.drive(0, false)
+			}
+			board.drive(0, true)
+			board.mu.Unlock()
+			got := f.take()
+			if len(got) != 2 || got[0].lost == nil || got[0].lost.Count != want.lost || got[0].lost.Reason != point.GapOverrun || got[0].lost.First < before-int64(ms) || got[0].lost.First > got[0].lost.Last {
+				t.Fatalf("%s: told %+v, %+v", source, got, got[0].lost)
+			}
+			if got[0].bits != was || got[1].bits-was != want.known {
+				t.Errorf("%s: the count went on from %d to %d", source, got[0].bits-was, got[1].bits-was)
+			}
+			for range 9 {
+				board.set(1, true)
+				board.set(1, false)
+			}
 			board.set(1, true)
-			board.set(1, false)
+			got = f.take()
+			if n := len(got); n == 0 || got[n-1].bits != 1 || got[n-1].lost != nil {
+				t.Errorf("a contact: %+v", got)
+			}
+			f.end()
+		})
+	}
+}
+
+// TestOddOverruns loses odd and even numbers of edges from both levels: what is counted and what is declared are all there were.
+func TestOddOverruns(t *testing.T) {
+	for _, high := range []bool{false, true} {
+		for extra := range 4 {
+			synctest.Test(t, func(t *testing.T) {
+				board := newFakeBoard(1)
+				board.keeps = 8
+				board.set(0, high)
+				f := follow(t, board, "debounce: 0s", "count line: 0\nedge: both")
+				start := f.take()[0].bits
+				board.set(0, !high) // the first is what the next are numbered from
+				f.take()
+				board.mu.Lock()
+				level := !high
+				for range 8 + extra {
+					level = !level
+					board.drive(0, level)
+				}
+				board.mu.Unlock()
+				declared, last := uint64(0), start
+				for _, x := range f.take() {
+					last = x.bits
+					if x.lost != nil {
+						declared += x.lost.Count
+					}
+				}
+				if all := last - start + declared; all != uint64(9+extra) || declared != uint64(extra) {
+					t.Errorf("high %v: %d counted and %d declared are not %d", high, last-start, declared, 9+extra)
+				}
+				f.end()
+			})
 		}
-		board.set(1, true)
-		got = f.take()
-		if n := len(got); n == 0 || got[n-1].bits != 1 || got[n-1].lost != nil {
-			t.Errorf("a contact: %+v", got)
+	}
+}
+
+// TestEdgesThatTheKernelTellsAsOne come from pulses that are over before the kernel looks at the level.
+func TestEdgesThatTheKernelTellsAsOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		board := newFakeBoard(3)
+		f := follow(t, board, "debounce: 0s", "count line: 0", "count line: 1\nedge: both", "line: 2")
+		first := f.take()
+		time.Sleep(100 * ms)
+		board.mu.Lock()
+		board.hasty = true
+		for line := range uint32(3) {
+			board.drive(line, true)
+			board.drive(line, false)
+		}
+		board.mu.Unlock()
+		last, changes := map[uint32]uint64{}, 0
+		for _, x := range f.take() {
+			last[x.index] = x.bits
+			if x.index == 2 {
+				changes++
+			}
+		}
+		if last[0]-first[0].bits != 1 || last[1]-first[1].bits != 2 {
+			t.Errorf("counted %d and %d, want 1 and 2", last[0]-first[0].bits, last[1]-first[1].bits)
+		}
+		if changes != 2 || last[2] != 0 {
+			t.Errorf("the contact was told %d times, and is %d", changes, last[2])
+		}
+		f.end()
+	})
+}
+
+// TestAnEdgeFromBeforeTheLevelWasRead does not count again: the level held it already.
+func TestAnEdgeFromBeforeTheLevelWasRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		board := newFakeBoard(1)
+		f := follow(t, board, "debounce: 0s\nresync: 100ms", "count line: 0\nedge: both")
+		start := f.take()[0].bits
+		board.mu.Lock()
+		board.muted = true // the edge waits in the kernel
+		board.drive(0, true)
+		at := board.Mono()
+		board.mu.Unlock()
+		time.Sleep(150 * ms) // resync has seen it
+		board.mu.Lock()
+		l := board.taken[0]
+		l.queue = append(l.queue, edge{at: at + board.skew, rising: true, seq: 1})
+		l.signal <- struct{}{}
+		board.mu.Unlock()
+		got := f.take()
+		if n := len(got); n != 1 || got[0].bits != start+1 {
+			t.Errorf("counted %+v from %d", got, start)
 		}
 		f.end()
 	})
@@ -268,6 +377,76 @@ func TestAChipThatIsPulledOut(t *testing.T) {
 		}
 		f.conn.Close()
 	})
+}
+
+// TestOneOfTwoChipsIsPulledOut: its points are bad, and good again when it is back; the other chip's do not notice.
+func TestOneOfTwoChipsIsPulledOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stays, goes := newFakeBoard(2), newFakeBoard(2)
+		goes.start, goes.skew = stays.start, stays.skew
+		f := followOn(t, rack{"gpiochip0": stays, "far": goes}, stays, "debounce: 0s\nresync: 100ms", "count line: 0", "chip: far\nline: 0", "count chip: far\nline: 1")
+		first := f.take()
+		goes.pull(true)
+		got := f.take()
+		if len(got) != 2 || got[0].index+got[1].index != 3 || got[0].quality != point.BadNotConnected || got[1].quality != point.BadNotConnected {
+			t.Errorf("without the chip: %+v", got)
+		}
+		stays.set(0, true)
+		if got := f.take(); len(got) != 1 || got[0].bits != first[0].bits+1 {
+			t.Errorf("the chip that stays: %+v", got)
+		}
+		time.Sleep(time.Second)
+		if got := f.take(); len(got) != 2 || got[0].quality != point.BadNodeIDUnknown {
+			t.Errorf("once it was sought: %+v", got)
+		}
+		goes.set(0, true)
+		goes.pull(false)
+		time.Sleep(200 * ms)
+		if got := f.take(); len(got) != 2 || got[0].bits != 1 || !got[0].quality.IsGood() || got[1].bits-first[2].bits < 1<<20 {
+			t.Errorf("back again, a count that begins anew: %+v", got)
+		}
+		goes.set(0, false)
+		if got := f.take(); len(got) != 1 || got[0].index != 1 || got[0].bits != 0 {
+			t.Errorf("an edge of the chip that came back: %+v", got)
+		}
+		f.end()
+	})
+}
+
+// TestALineThatIsGivenBack is taken then.
+func TestALineThatIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		board := newFakeBoard(4)
+		board.used[1] = true
+		f := follow(t, board, "resync: 1s", "line: 0", "line: 1")
+		f.take()
+		board.set(1, true)
+		time.Sleep(3 * time.Second)
+		if got := f.take(); len(got) != 0 {
+			t.Errorf("nothing has changed: %+v", got)
+		}
+		board.mu.Lock()
+		board.used[1] = false
+		board.mu.Unlock()
+		time.Sleep(1100 * ms)
+		if got := f.take(); len(got) != 1 || got[0].index != 1 || got[0].bits != 1 || !got[0].quality.IsGood() {
+			t.Errorf("once it is free: %+v", got)
+		}
+		f.end()
+	})
+}
+
+// TestARaceForALine: between looking and taking somebody else may take it.
+func TestARaceForALine(t *testing.T) {
+	board := newFakeBoard(4)
+	board.raced = true
+	source, err := Driver{board: board}.Prepare(device(board, "", "line: 0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := source.Open(t.Context()); !errors.Is(err, errInUse) || drivers.IsPermanent(err) {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestCloseEndsASubscription(t *testing.T) {
@@ -329,33 +508,61 @@ func TestThisMachine(t *testing.T) {
 	}
 }
 
-// pin is an output that remembers its level; whatever else is asked of it panics, as it would switch a real one.
-type pin struct {
-	gpio.PinOut
-	level gpio.Level
-	fail  error
+// lamp is an output that remembers.
+type lamp struct {
+	on, given bool
+	fail      error
 }
 
-func (p *pin) Out(l gpio.Level) error { p.level = l; return p.fail }
-func (p *pin) Name() string           { return "GPIO16" }
-func (p *pin) Halt() error            { return nil }
+func (l *lamp) set(on bool) error { l.on = on; return l.fail }
+func (l *lamp) close() error      { l.given = true; return nil }
 
 func TestLED(t *testing.T) {
-	if _, err := openLED(&pin{fail: errInUse}, false); !errors.Is(err, errInUse) || !strings.Contains(err.Error(), "GPIO16") {
+	l := &lamp{}
+	led := &LED{"GPIO16", l}
+	if err := led.Set(true); err != nil || !l.on {
+		t.Errorf("on: %v, %v", l.on, err)
+	}
+	if err := led.Close(); err != nil || l.on || !l.given {
+		t.Errorf("closed: %+v, %v", l, err)
+	}
+	l.fail = errInUse
+	if err := led.Set(true); !errors.Is(err, errInUse) || !strings.Contains(err.Error(), "GPIO16") {
 		t.Error(err)
 	}
-	for _, low := range []bool{false, true} {
-		pin := &pin{level: gpio.High}
-		led, err := openLED(pin, low)
-		if err != nil || bool(pin.level) != low {
-			t.Errorf("an LED is off at first: level %v, %v", pin.level, err)
+}
+
+// TestLinesAreFound by the names, labels and paths of chips, and by numbers and names of lines.
+func TestLinesAreFound(t *testing.T) {
+	names := func(all ...string) func(uint32) (string, error) {
+		return func(n uint32) (string, error) { return all[n], nil }
+	}
+	chips := []chip{
+		{"/dev/gpiochip0", "gpiochip0", "pinctrl", 3, names("A", "", "B")},
+		{"/dev/gpiochip1", "gpiochip1", "expander", 2, names("C", "A")},
+		{"/dev/gpiochip2", "gpiochip2", "expander", 9, func(uint32) (string, error) { return "", errors.New("pulled out") }},
+	}
+	for _, x := range []struct {
+		chip, line string
+		want       place
+		says       string
+	}{
+		{"", "A", place{"/dev/gpiochip0", 0}, ""},
+		{"expander", "A", place{"/dev/gpiochip1", 1}, ""},
+		{"gpiochip0", "2", place{"/dev/gpiochip0", 2}, ""},
+		{"/dev/gpiochip1", "1", place{"/dev/gpiochip1", 1}, ""},
+		{"pinctrl", "3", place{}, "gpiochip0 has lines 0 to 2, not 3"},
+		{"pinctrl", "C", place{}, "the board's chips are gpiochip0 (pinctrl, 3 lines), gpiochip1 (expander, 2 lines)"},
+		{"", "D", place{}, "pulled out"},
+		{"nobody", "0", place{}, "line 0 of nobody"},
+	} {
+		got, err := findIn(chips, x.chip, x.line)
+		if x.says == "" && (err != nil || got != x.want) || x.says != "" && (!errors.Is(err, errNoLine) || !strings.Contains(err.Error(), x.says)) {
+			t.Errorf("%q %q: %v, %v", x.chip, x.line, got, err)
 		}
-		if err := led.Set(true); err != nil || bool(pin.level) == low {
-			t.Errorf("on: level %v, %v", pin.level, err)
-		}
-		if err := led.Close(); err != nil || bool(pin.level) != low {
-			t.Errorf("closed: level %v, %v", pin.level, err)
-		}
+	}
+	if _, err := findIn(nil, "", "A"); err == nil || !strings.Contains(err.Error(), "chips are none") {
+		t.Errorf("no chips: %v", err)
 	}
 }
 

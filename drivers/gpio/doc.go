@@ -15,23 +15,28 @@
 //	  debounce: 20ms         # instead of the device's
 //	  edge: rising           # counters: count at rising (default), falling, or both, after active_low
 //
-// periph.io knows the board: which chips there are, what their lines are called, and how a LED is driven. Edges are read here, with their
-// kernel timestamps and sequence numbers, because periph's lines tell neither (its WaitForEdge also returns false for a time-out and a
-// dead line alike, and keeps the kernel's buffer at 16 edges).
+// Everything is asked of the character device itself: chips come and go with their plugs, which a library that looks once a process does not see;
+// edges come with their kernel timestamps and sequence numbers, and up to 1,024 of them wait.
 //
 // Debouncing is a state machine of times: a level counts once it has held for the debounce time, and is dated then; the edge's own
 // time comes along as device time. A pulse shorter than the debounce time is none.
+//
+// A counter without debouncing that counts one edge asks for that edge alone: each is a pulse, whatever the level is by now. The kernel looks at a line
+// in a thread, and tells edges that come before it runs as one. Of a line whose both edges are told, the level then gives that away, and both
+// are counted; of two equal edges nothing can. That takes pulses that follow each other within tenths of a millisecond on a board
+// that is not busy.
 //
 // No device holds a pulse. A counter begins at a random value whenever the lines are opened, so that the time between is a reset, and with
 // that a declared gap, and never looks like a quiet hour. Its width is 64 bits.
 //
 //	what fails                               what happens
-//	there is no chip, or no such line        that line's points bad (node id unknown); Open fails, transient, when no line at all can be had
-//	a line is somebody else's                bad (resource unavailable), tried again at the next opening, others unaffected
+//	there is no chip, or no such line        that line's points bad (node id unknown), sought again with each resync; Open fails, transient, when no line at all can be had
+//	a line is somebody else's                bad (resource unavailable), asked for again with each resync, others unaffected
 //	no permission                            Open fails, permanent: the gateway's user belongs in group gpio
 //	the kernel's buffer overran              counters: a declared gap (overrun), the count goes on; contacts: the level is read again
 //	an edge was missed                       found by resync, dated then
-//	a chip is pulled out                     the connection ends, transient
+//	a chip is pulled out                     its points bad (not connected); back within a resync of its return, under whatever number; those of other chips go on. The
+//	                                         last chip ends the connection, transient
 //	the contact bounces for ever             it never counts; the last steady level stands
 //	a line changes while the gateway stops   contacts: seen at the next opening; pulses: the gap of the restart
 package gpio

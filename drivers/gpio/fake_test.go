@@ -17,17 +17,18 @@ type fakeBoard struct {
 
 	mu     sync.Mutex
 	levels []bool
-	seq    []uint32
 	used   map[uint32]bool
 	gone   bool // the chip is not there
 	denied bool
+	raced  bool // somebody takes each line just before we do
 	muted  bool // edges are not told, as when one is missed
+	hasty  bool // of two edges of a line that nobody has read yet the kernel tells one, with the level that it finds
 	taken  []*fakeLines
 	keeps  int // edges that the kernel keeps
 }
 
 func newFakeBoard(lines int) *fakeBoard {
-	return &fakeBoard{start: time.Now(), skew: 1000, levels: make([]bool, lines), seq: make([]uint32, lines), used: make(map[uint32]bool), keeps: bufferedEdges}
+	return &fakeBoard{start: time.Now(), skew: 1000, levels: make([]bool, lines), used: make(map[uint32]bool), keeps: bufferedEdges}
 }
 
 // Mono makes the board a gateway's clock too.
@@ -58,7 +59,10 @@ func (b *fakeBoard) free(p place) error {
 func (b *fakeBoard) request(_ string, wishes []wish) (lines, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	l := &fakeLines{board: b, wishes: wishes, signal: make(chan struct{}, 1), closed: make(chan struct{})}
+	if b.raced {
+		return nil, errInUse
+	}
+	l := &fakeLines{board: b, wishes: wishes, seq: make(map[int]uint32), signal: make(chan struct{}, 1), closed: make(chan struct{})}
 	b.taken = append(b.taken, l)
 	return l, nil
 }
@@ -72,16 +76,6 @@ func (b *fakeBoard) set(first int, levels ...bool) {
 	}
 }
 
-// pulse gives a line so many pulses before anybody can read any of their edges.
-func (b *fakeBoard) pulse(line uint32, times int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for range times {
-		b.drive(line, true)
-		b.drive(line, false)
-	}
-}
-
 func (b *fakeBoard) drive(line uint32, level bool) {
 	if b.levels[line] == level {
 		return
@@ -90,13 +84,18 @@ func (b *fakeBoard) drive(line uint32, level bool) {
 	if b.muted {
 		return
 	}
-	b.seq[line]++
 	for _, l := range b.taken {
 		for at, w := range l.wishes {
-			if w.line != line {
+			rising := level != w.low
+			if w.line != line || w.edges == risingEdges && !rising || w.edges == fallingEdges && rising {
 				continue
 			}
-			l.queue = append(l.queue, edge{line: at, at: b.Mono() + b.skew, rising: level != w.low, seq: b.seq[line]})
+			if n := len(l.queue); b.hasty && n > 0 && l.queue[n-1].line == at {
+				l.queue[n-1].at, l.queue[n-1].rising = b.Mono()+b.skew, rising
+				continue
+			}
+			l.seq[at]++
+			l.queue = append(l.queue, edge{line: at, at: b.Mono() + b.skew, rising: rising, seq: l.seq[at]})
 			if len(l.queue) > b.keeps {
 				l.queue = l.queue[1:] // as the kernel does: the oldest goes
 			}
@@ -125,6 +124,7 @@ type fakeLines struct {
 	board  *fakeBoard
 	wishes []wish
 	queue  []edge
+	seq    map[int]uint32
 	signal chan struct{}
 	once   sync.Once
 	closed chan struct{}
@@ -183,4 +183,22 @@ func (l *fakeLines) now() int64 { return l.board.Mono() + l.board.skew }
 func (l *fakeLines) close() error {
 	l.end(os.ErrClosed)
 	return nil
+}
+
+// rack is a board of several chips.
+type rack map[string]*fakeBoard
+
+func (r rack) find(chip, line string) (place, error) {
+	if r[chip] == nil {
+		return place{}, fmt.Errorf("%w: %s", errNoLine, chip)
+	}
+	p, err := r[chip].find("gpiochip0", line)
+	p.path = chip
+	return p, err
+}
+
+func (r rack) free(p place) error { return r[p.path].free(p) }
+
+func (r rack) request(path string, wishes []wish) (lines, error) {
+	return r[path].request(path, wishes)
 }

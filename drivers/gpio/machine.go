@@ -1,57 +1,71 @@
 package gpio
 
 import (
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
-
-	"periph.io/x/conn/v3/driver/driverreg"
-	"periph.io/x/host/v3/gpioioctl"
+	"strings"
 )
 
-// machine is the board that the gateway runs on: periph.io finds its chips and lines, the kernel's character device reads them.
+// machine is the board that the gateway runs on. Its chips are looked at whenever a line is looked for: they come and go with their plugs, and get
+// another number then.
 type machine struct{}
 
-// find implements board. periph.io looks for chips once a process; one that came later is known by its number alone.
-func (machine) find(chip, line string) (place, error) {
-	if _, err := driverreg.Init(); err != nil {
-		return place{}, fmt.Errorf("looking at the board: %w", err)
-	}
-	number, err := strconv.Atoi(line)
-	for _, c := range gpioioctl.Chips {
-		if chip != "" && chip != c.Name() && chip != c.Label() && chip != c.Path() {
-			continue
-		}
-		if err == nil {
-			if number < c.LineCount() {
-				return place{c.Path(), uint32(number)}, nil
-			}
-			return place{}, fmt.Errorf("%w: %s has lines 0 to %d, not %d", errNoLine, c.Name(), c.LineCount()-1, number)
-		}
-		if l := c.ByName(line); l != nil {
-			return place{c.Path(), uint32(l.Number())}, nil
-		}
-	}
-	if path := filepath.Join("/dev", filepath.Base(chip)); err == nil && chip != "" {
-		if _, err := os.Stat(path); err == nil {
-			return place{path, uint32(number)}, nil
-		}
-	}
-	return place{}, fmt.Errorf("%w: line %s of %s; the board's chips are %s", errNoLine, line, orAny(chip), chipNames())
+// chip is one chip of the machine.
+type chip struct {
+	path, name, label string
+	lines             uint32
+	names             func(line uint32) (string, error) // of its lines; many have none
 }
 
-// chipNames returns what the board has, for people.
-func chipNames() string {
-	if len(gpioioctl.Chips) == 0 {
+// find implements board.
+func (machine) find(chip, line string) (place, error) {
+	chips, unread := chipsOf("/dev")
+	if len(chips) == 0 && unread != nil {
+		return place{}, unread
+	}
+	p, err := findIn(chips, chip, line)
+	if err != nil && unread != nil {
+		err = fmt.Errorf("%w; %w", err, unread) // it may be there
+	}
+	return p, err
+}
+
+func findIn(chips []chip, wanted, line string) (place, error) {
+	number, notNumber := strconv.Atoi(line)
+	var unreadable error
+	for _, c := range chips {
+		if wanted != "" && wanted != c.name && wanted != c.label && wanted != c.path {
+			continue
+		}
+		if notNumber == nil {
+			if number < 0 || number >= int(c.lines) {
+				return place{}, fmt.Errorf("%w: %s has lines 0 to %d, not %d", errNoLine, c.name, int(c.lines)-1, number)
+			}
+			return place{c.path, uint32(number)}, nil
+		}
+		for n := range c.lines {
+			name, err := c.names(n)
+			if err != nil {
+				unreadable = err
+				break
+			}
+			if name == line {
+				return place{c.path, n}, nil
+			}
+		}
+	}
+	return place{}, errors.Join(fmt.Errorf("%w: line %s of %s; the board's chips are %s", errNoLine, line, orAny(wanted), describe(chips)), unreadable)
+}
+
+// describe names chips for people.
+func describe(chips []chip) string {
+	var all []string
+	for _, c := range chips {
+		all = append(all, fmt.Sprintf("%s (%s, %d lines)", c.name, c.label, c.lines))
+	}
+	if len(all) == 0 {
 		return "none"
 	}
-	names := ""
-	for i, c := range gpioioctl.Chips {
-		if i > 0 {
-			names += ", "
-		}
-		names += fmt.Sprintf("%s (%s, %d lines)", c.Name(), c.Label(), c.LineCount())
-	}
-	return names
+	return strings.Join(all, ", ")
 }

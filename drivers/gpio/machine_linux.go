@@ -1,65 +1,135 @@
 package gpio
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// free implements board.
-func (machine) free(p place) error {
-	chip, err := os.Open(p.path)
+// chipsOf returns the chips whose devices are in dir, by number, and what hindered it from telling more.
+func chipsOf(dir string) (chips []chip, failed error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "gpiochip*"))
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(paths, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }) // gpiochip2 before gpiochip10
+	for _, path := range paths {
+		var info uapiChip
+		if err := ask(path, ior(chipInfoNr, chipSize), unsafe.Pointer(&info)); err != nil {
+			failed = fmt.Errorf("looking at %s: %w", path, err)
+			continue // it may just have been pulled out
+		}
+		chips = append(chips, chip{path: path, name: text(info.name), label: text(info.label), lines: info.lines, names: func(line uint32) (string, error) {
+			info, err := lineInfo(place{path, line})
+			return text(info.name), err
+		}})
+	}
+	return chips, failed
+}
+
+// ask makes one ioctl of a chip. into is what it reads and writes.
+func ask(path string, request uintptr, into unsafe.Pointer) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer chip.Close()
-	info := uapiInfo{offset: p.line}
-	if err := control(chip, func(fd uintptr) unix.Errno {
-		_, _, e := unix.Syscall(unix.SYS_IOCTL, fd, iowr(lineInfoNr, infoSize), uintptr(unsafe.Pointer(&info)))
+	defer f.Close()
+	return control(f, func(fd uintptr) unix.Errno {
+		_, _, e := unix.Syscall(unix.SYS_IOCTL, fd, request, uintptr(into))
 		return e
-	}); err != nil {
+	})
+}
+
+func lineInfo(p place) (uapiInfo, error) {
+	info := uapiInfo{offset: p.line}
+	if err := ask(p.path, iowr(lineInfoNr, infoSize), unsafe.Pointer(&info)); err != nil {
 		if errors.Is(err, unix.EINVAL) {
-			return fmt.Errorf("%w: %s has no line %d", errNoLine, p.path, p.line)
+			return info, fmt.Errorf("%w: %s has no line %d", errNoLine, p.path, p.line)
 		}
-		return fmt.Errorf("asking %s about line %d: %w", p.path, p.line, err)
+		return info, fmt.Errorf("asking %s about line %d: %w", p.path, p.line, err)
 	}
-	if info.flags&flagUsed != 0 {
-		return fmt.Errorf("%w by %q", errInUse, bytes.TrimRight(info.consumer[:], "\x00"))
+	return info, nil
+}
+
+// free implements board.
+func (machine) free(p place) error {
+	info, err := lineInfo(p)
+	if err == nil && info.flags&flagUsed != 0 {
+		err = fmt.Errorf("%w by %q", errInUse, text(info.consumer))
 	}
-	return nil
+	return err
 }
 
 // request implements board.
 func (machine) request(path string, wishes []wish) (lines, error) {
-	chip, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer chip.Close()
 	r, ok := requestOf(wishes)
 	if !ok {
 		return nil, fmt.Errorf("the lines of %s are wished in more than %d ways", path, maxAttrs+1)
 	}
-	if err := control(chip, func(fd uintptr) unix.Errno {
-		_, _, e := unix.Syscall(unix.SYS_IOCTL, fd, iowr(requestNr, requestSize), uintptr(unsafe.Pointer(&r)))
-		return e
-	}); err != nil {
+	file, err := take(path, &r)
+	if err != nil {
 		return nil, err
 	}
-	if err := unix.SetNonblock(int(r.fd), true); err != nil { // so that closing ends a read
-		return nil, errors.Join(err, unix.Close(int(r.fd)))
-	}
-	l := &chardev{file: os.NewFile(uintptr(r.fd), path), position: make(map[uint32]int), count: len(wishes)}
+	l := &chardev{file: file, position: make(map[uint32]int), count: len(wishes)}
 	for n, w := range wishes {
 		l.position[w.line] = n
 	}
 	return l, nil
 }
+
+// take makes a request, whose file it returns.
+func take(path string, r *uapiRequest) (*os.File, error) {
+	if err := ask(path, iowr(requestNr, requestSize), unsafe.Pointer(r)); err != nil {
+		if errors.Is(err, unix.EBUSY) {
+			return nil, fmt.Errorf("%w: %w", errInUse, err)
+		}
+		return nil, err
+	}
+	if err := unix.SetNonblock(int(r.fd), true); err != nil { // so that closing ends a read
+		return nil, errors.Join(err, unix.Close(int(r.fd)))
+	}
+	return os.NewFile(uintptr(r.fd), path), nil
+}
+
+// drive takes a line as an output, which is off at first, and returns what switches it.
+func (machine) drive(p place, activeLow bool) (output, error) {
+	r := uapiRequest{numLines: 1, config: uapiConfig{flags: flagOutput}}
+	r.offsets[0] = p.line
+	copy(r.consumer[:maxName-1], consumer)
+	if activeLow {
+		r.config.flags |= flagActiveLow
+	}
+	file, err := take(p.path, &r)
+	if err != nil {
+		return nil, err
+	}
+	return driven{file}, nil
+}
+
+// driven is a line that is an output.
+type driven struct{ file *os.File }
+
+// set implements output.
+func (d driven) set(on bool) error {
+	v := uapiValues{mask: 1}
+	if on {
+		v.bits = 1
+	}
+	return control(d.file, func(fd uintptr) unix.Errno {
+		_, _, e := unix.Syscall(unix.SYS_IOCTL, fd, iowr(setValuesNr, valuesSize), uintptr(unsafe.Pointer(&v)))
+		return e
+	})
+}
+
+// close implements output.
+func (d driven) close() error { return d.file.Close() }
 
 // control calls f with the file's descriptor. File.Fd would take the file out of the poller.
 func control(f *os.File, call func(fd uintptr) unix.Errno) error {

@@ -97,6 +97,18 @@ type input struct {
 	counts counted
 }
 
+// edges returns what of the line has to be told. Pulses that need no debouncing are counted by one edge alone: the kernel tells two edges that
+// follow each other too quickly as one, and of a short pulse it would only say that the line is as it was.
+func (in *input) edges() edges {
+	switch {
+	case in.wait > 0 || in.counts.rising == in.counts.falling:
+		return bothEdges
+	case in.counts.rising:
+		return risingEdges
+	}
+	return fallingEdges
+}
+
 func readOptions(s drivers.Section) (options, error) {
 	o := options{Debounce: 5 * time.Millisecond, Resync: time.Second}
 	errs := []error{s.Decode(&o)}

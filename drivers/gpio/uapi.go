@@ -1,6 +1,7 @@
 package gpio
 
 import (
+	"bytes"
 	"encoding/binary"
 	"unsafe"
 )
@@ -11,9 +12,11 @@ const (
 	maxName     = 32
 	maxAttrs    = 10
 	eventSize   = 48
+	chipInfoNr  = 0x01
 	lineInfoNr  = 0x05
 	requestNr   = 0x07
 	getValuesNr = 0x0e
+	setValuesNr = 0x0f
 	ioctlType   = 0xb4
 	// bufferedEdges is how many edges the kernel keeps for a request until they are read; 1,024 is the most that it takes.
 	bufferedEdges = 1024
@@ -24,12 +27,16 @@ const (
 	flagUsed         = 1 << 0
 	flagActiveLow    = 1 << 1
 	flagInput        = 1 << 2
+	flagOutput       = 1 << 3
 	flagEdgeRising   = 1 << 4
 	flagEdgeFalling  = 1 << 5
 	flagBiasUp       = 1 << 8
 	flagBiasDown     = 1 << 9
 	flagBiasDisabled = 1 << 10
 )
+
+// consumer is what others see who ask whose a line is.
+const consumer = "courtside"
 
 const (
 	attrFlags  = 1
@@ -73,14 +80,26 @@ type uapiInfo struct {
 	_                [4]uint32
 }
 
-// iowr returns the request number of an ioctl that reads and writes size bytes.
+type uapiChip struct {
+	name, label [maxName]byte
+	lines       uint32
+}
+
+// ior and iowr return the request numbers of ioctls that read size bytes, and that write them too.
+func ior(nr, size uintptr) uintptr  { return 2<<30 | size<<16 | ioctlType<<8 | nr }
 func iowr(nr, size uintptr) uintptr { return 3<<30 | size<<16 | ioctlType<<8 | nr }
+
+// text returns what stands in a field of the kernel's.
+func text(field [maxName]byte) string {
+	s, _, _ := bytes.Cut(field[:], []byte{0})
+	return string(s)
+}
 
 // requestOf returns the request for lines as inputs whose edges are told. A request has flags for all and up to ten exceptions; lines that are
 // wished alike share one.
 func requestOf(wishes []wish) (uapiRequest, bool) {
 	r := uapiRequest{numLines: uint32(len(wishes)), eventBufferSize: bufferedEdges}
-	copy(r.consumer[:maxName-1], "courtside")
+	copy(r.consumer[:maxName-1], consumer)
 	masks := make(map[uint64]uint64)
 	var order []uint64
 	for n, w := range wishes {
@@ -107,7 +126,13 @@ func requestOf(wishes []wish) (uapiRequest, bool) {
 
 // flags returns the kernel's word for w.
 func (w wish) flags() uint64 {
-	f := uint64(flagInput | flagEdgeRising | flagEdgeFalling)
+	f := uint64(flagInput)
+	if w.edges != fallingEdges {
+		f |= flagEdgeRising
+	}
+	if w.edges != risingEdges {
+		f |= flagEdgeFalling
+	}
 	if w.low {
 		f |= flagActiveLow
 	}
@@ -140,6 +165,7 @@ func decodeEdges(raw []byte, position func(line uint32) (int, bool), into []edge
 
 // sizes of what goes through an ioctl.
 const (
+	chipSize    = unsafe.Sizeof(uapiChip{})
 	requestSize = unsafe.Sizeof(uapiRequest{})
 	valuesSize  = unsafe.Sizeof(uapiValues{})
 	infoSize    = unsafe.Sizeof(uapiInfo{})

@@ -23,6 +23,9 @@ func TestLayout(t *testing.T) {
 		"info":                          {infoSize, 256},
 		"info.offset":                   {unsafe.Offsetof(i.offset), 64},
 		"info.flags":                    {unsafe.Offsetof(i.flags), 72},
+		"chip":                          {chipSize, 68},
+		"GPIO_GET_CHIPINFO_IOCTL":       {ior(chipInfoNr, chipSize), 0x8044b401},
+		"GPIO_V2_LINE_SET_VALUES_IOCTL": {iowr(setValuesNr, valuesSize), 0xc010b40f},
 		"GPIO_V2_GET_LINEINFO_IOCTL":    {iowr(lineInfoNr, infoSize), 0xc100b405},
 		"GPIO_V2_GET_LINE_IOCTL":        {iowr(requestNr, requestSize), 0xc250b407},
 		"GPIO_V2_LINE_GET_VALUES_IOCTL": {iowr(getValuesNr, valuesSize), 0xc010b40e},
@@ -50,6 +53,12 @@ func TestRequestsGroupLinesThatAreWishedAlike(t *testing.T) {
 	}
 	if w := (wish{bias: biasDown}).flags(); w != both|flagBiasDown {
 		t.Errorf("pulled down: %#x", w)
+	}
+	if w := (wish{edges: risingEdges}).flags(); w != flagInput|flagEdgeRising {
+		t.Errorf("rising edges: %#x", w)
+	}
+	if w := (wish{edges: fallingEdges, low: true}).flags(); w != flagInput|flagEdgeFalling|flagActiveLow {
+		t.Errorf("falling edges: %#x", w)
 	}
 	var eight []wish // every way there is
 	for b := asIs; b <= biasNone; b++ {

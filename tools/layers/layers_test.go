@@ -43,7 +43,7 @@ var owners = map[string][]string{
 	"github.com/goburrow/modbus":          {"drivers/modbus"},
 	"github.com/gopcua/opcua":             {"drivers/opcua"},
 	"github.com/simonvetter/modbus":       {"drivers/devicetest"},
-	"periph.io/x":                         {"drivers/gpio", "drivers/adc"},
+	"periph.io/x":                         {"drivers/adc"},
 	"github.com/eclipse/paho.mqtt.golang": {"sync/mqtt"},
 	"github.com/mochi-mqtt/server":        {"cloud/broker"},
 	"github.com/dgraph-io/badger":         {"sync/segment"},
