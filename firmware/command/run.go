@@ -66,7 +66,7 @@ func (r *runner) run(c *cobra.Command) error {
 		}
 	}
 	log = logger(c.ErrOrStderr(), cfg.Log)
-	g, err := gateway.Start(c.Context(), cfg, gateway.Deps{Version: r.version, Log: log, Load: r.load, File: r.file})
+	g, err := gateway.Start(c.Context(), cfg, gateway.Deps{Version: r.version, Log: log, Load: r.load, File: r.file, Image: thisImage(log)})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@
 //	expired SVID                NotAfter has passed, while the clock is in order                    identity: fail
 //	clock off                   the cloud's time, or both certificates' validity, lie elsewhere     clock: fail
 //	full disk                   statfs of the data directory, errors of the stores                  disk: fail
+//	a version on trial, an      the kernel's command line, the gateway's own count                 updates: warn
+//	event that refused updates
 //	broker not found, not       the step of the way that fails first: name, route, TLS,             dns, route, tls,
 //	reached, not trusted        permission                                                          broker
 //	little memory, worn flash   /proc/meminfo, the life time that the flash reports                 memory, flash: warn

@@ -55,6 +55,9 @@ func (g *Gateway) Doctor(ctx context.Context) []diag.Finding {
 	if g.identity != nil {
 		findings = append(findings, doctor.JudgeIdentity(g.identityFacts(c, clock.Grade)))
 	}
+	if u := g.updating(); u != nil {
+		findings = append(findings, doctor.JudgeUpdate(*u))
+	}
 	findings = append(findings, doctor.JudgeWay(way)...)
 	for _, l := range looks {
 		d := l.facts()

@@ -17,6 +17,7 @@ import (
 	"github.com/courtside-edge/courtside/firmware/diag"
 	"github.com/courtside-edge/courtside/firmware/enrol"
 	"github.com/courtside-edge/courtside/firmware/store"
+	"github.com/courtside-edge/courtside/firmware/update"
 	"github.com/courtside-edge/courtside/firmware/uplink"
 	"github.com/courtside-edge/courtside/sync/clock"
 	"github.com/courtside-edge/courtside/sync/identity"
@@ -42,6 +43,8 @@ type Deps struct {
 	Load func() (*config.Config, error)
 	// File is the configuration's path, for whoever asks the gateway for it; empty for none.
 	File string
+	// Image is what updates the image that the gateway runs on; zero where it runs on none.
+	Image Image
 }
 
 // Gateway is a running gateway.
@@ -62,6 +65,7 @@ type Gateway struct {
 	uplink              *uplink.Uplink
 	identity            *identity.Source
 	enrolment           *enrol.Enrolment // nil unless the identity comes by a join token
+	updates             *update.Updater
 	crew                crew
 	tableHash           string
 	meter               meter
@@ -124,6 +128,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	if err := g.openUplink(ctx); err != nil {
 		return err
 	}
+	g.openUpdates()
 	return g.openDiag()
 }
 
@@ -244,6 +249,7 @@ func (g *Gateway) run(ctx context.Context) {
 	}
 	serving.Go(func() { g.meter.run(ctx, g.measure) })
 	serving.Go(func() { g.watchClocks(ctx) })
+	serving.Go(func() { g.updates.Run(ctx) })
 	serving.Go(func() { g.runEnrolment(ctx) })
 	serving.Go(func() { g.traces.Run(ctx) })
 	serving.Go(func() { g.economy().run(ctx) })

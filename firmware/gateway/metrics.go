@@ -66,6 +66,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	count("spilled_bytes_total", "Telemetry written to flash.", uint64(max(0, s.Spool.SpilledBytes)))
 	count("dropped_samples_total", "Samples dropped at the spool's limit, each in a declared gap.", s.Spool.DroppedSamples)
 	count("store_errors_total", "Failures of the spool's stores.", s.Spool.StoreErrors)
+	if u := s.Update; u != nil {
+		collectUpdate(u, gauge, count)
+	}
 	for _, d := range s.Devices {
 		gauge("device_up", "1 while the device answers.", flag(d.State == "up"), "device", d.Device)
 		count("device_values_total", "Readings that the device gave.", d.Values, "device", d.Device)
@@ -73,6 +76,21 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		count("device_failures_total", "Connections that could not be made or that ended.", d.Failures, "device", d.Device)
 		count("device_overruns_total", "Slots in which no scan was begun.", d.Overruns, "device", d.Device)
 		gauge("device_scan_latency_seconds", "Of the slowest class's last scan.", d.Latency.Seconds(), "device", d.Device)
+	}
+}
+
+// collectUpdate collects how the gateway stands with updates.
+func collectUpdate(u *diag.Updating, gauge func(name, help string, v float64, labels ...string), count func(name, help string, v uint64, labels ...string)) {
+	if u.Slot != "" {
+		gauge("image_info", "The image that runs; always 1.", 1, "version", u.Version, "slot", u.Slot)
+		gauge("image_trial", "1 while the version that runs is not confirmed.", flag(u.Trial))
+		for _, result := range []string{"done", "failed"} {
+			count("update_installs_total", "Updates that were installed, or failed half-way.", uint64(u.Done[result]), "result", result)
+		}
+	}
+	gauge("event_open", "1 while an event keeps updates out.", flag(u.Event != nil))
+	for reason, n := range u.Refused {
+		count("updates_refused_total", "Updates and reboots that were refused.", uint64(n), "reason", reason)
 	}
 }
 

@@ -58,6 +58,7 @@ func (g *Gateway) Use(ctx context.Context, next *config.Config) (diag.Reload, er
 	ch.report.Waiting = waiting(was, next)
 	inForce := *next // what waits for a start is not in force yet
 	inForce.Identity, inForce.Uplink, inForce.Batch, inForce.Spool, inForce.Diag, inForce.Log, inForce.Trace = was.Identity, was.Uplink, was.Batch, was.Spool, was.Diag, was.Log, was.Trace
+	inForce.Updates.RateLimit = was.Updates.RateLimit
 	for _, m := range ch.leaving {
 		m.end()
 	}
@@ -68,6 +69,7 @@ func (g *Gateway) Use(ctx context.Context, next *config.Config) (diag.Reload, er
 		return diag.Reload{}, err
 	}
 	g.crew.become(ch.members)
+	g.updates.SetCalendar(next.Updates.Events)
 	g.log.Info("configuration reloaded", "restarted", ch.report.Restarted, "added", ch.report.Added, "removed", ch.report.Removed,
 		"kept", ch.report.Kept, "table", hash, "waiting", ch.report.Waiting)
 	return ch.report, nil
@@ -93,6 +95,7 @@ func waiting(was, next *config.Config) (keys []string) {
 	}{
 		{"identity", was.Identity == next.Identity}, {"uplink", was.Uplink == next.Uplink}, {"batch", was.Batch == next.Batch},
 		{"spool", was.Spool == next.Spool}, {"diag", was.Diag == next.Diag}, {"log", was.Log == next.Log}, {"trace", was.Trace == next.Trace},
+		{"updates.rate_limit", was.Updates.RateLimit == next.Updates.RateLimit},
 	} {
 		if !c.same {
 			keys = append(keys, c.key)

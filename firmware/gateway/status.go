@@ -48,7 +48,7 @@ func (g *Gateway) configured() (*config.Config, string) {
 func (g *Gateway) Status() diag.Status {
 	c, table := g.configured()
 	st := diag.Status{Venue: string(c.Venue), Gateway: string(c.Gateway), Version: g.d.Version, Platform: platform(), Epoch: g.keeper.Epoch().String(),
-		Since: g.since.UTC(), Points: len(c.Table), Table: table, Clock: g.clockStatus(), RSSBytes: residentBytes()}
+		Since: g.since.UTC(), Points: len(c.Table), Table: table, Clock: g.clockStatus(), RSSBytes: residentBytes(), Update: g.updating()}
 	st.Identity, st.Link = g.identityStatus(), g.linkStatus()
 	st.Spool, st.Problems = g.spoolStatus(), g.health()
 	for _, l := range []point.Lane{point.Telemetry, point.Critical} {
