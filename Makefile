@@ -15,7 +15,7 @@ BENCH_ARGS   ?=
 DAY          ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-race test-386 acceptance hardware-test bench bench-day demo lint fmt proto cross clean soak soak-gates
+.PHONY: help deb build test test-race test-386 acceptance hardware-test bench bench-day demo lint fmt proto cross clean soak soak-gates
 
 help: ## List the targets.
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ cross: ## Build static, stripped gateways and gwctl into bin/linux-arm64/ and bi
 	GOARCH=arm64 $(CROSS) -o bin/linux-arm64/ ./firmware/cmd/gateway ./firmware/cmd/gwctl
 	GOARCH=arm GOARM=7 $(CROSS) -o bin/linux-armv7/ ./firmware/cmd/gateway ./firmware/cmd/gwctl
 	@ls -l bin/linux-arm64 bin/linux-armv7
+
+deb: ## Build the Debian packages of gateway, gwctl and aggregator for amd64, arm64 and armhf into bin/deb/.
+	GO='$(GO)' boards/deb/build
 
 clean: ## Remove what was built.
 	rm -rf bin .cache tmp
