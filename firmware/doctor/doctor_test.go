@@ -20,13 +20,13 @@ func around(from, until time.Duration) Validity { return Validity{now.Add(from),
 
 // expect is what a finding has to say.
 type expect struct {
-	grade      diag.Grade
-	saw, cause string
+	grade            diag.Grade
+	saw, cause, next string
 }
 
 func (e expect) judge(t *testing.T, name string, f diag.Finding) {
 	t.Helper()
-	if f.Grade != e.grade || !strings.Contains(f.Saw, e.saw) || !strings.Contains(f.Cause, e.cause) {
+	if f.Grade != e.grade || !strings.Contains(f.Saw, e.saw) || !strings.Contains(f.Cause, e.cause) || !strings.Contains(f.Next, e.next) {
 		t.Errorf("%s: %+v, want %+v", name, f, e)
 	}
 	if bad := f.Grade == diag.Fail || f.Grade == diag.Warn; bad && (f.Cause == "" || f.Next == "") || !bad && f.Cause+f.Next != "" {
@@ -89,6 +89,9 @@ func TestIdentity(t *testing.T) {
 		"in order":           {Identity{Now: now, ID: "spiffe://x/g", Held: around(-time.Hour, time.Hour)}, expect{grade: diag.OK, saw: "valid for 1h0m0s"}},
 		"none":               {Identity{Now: now, Error: "no agent", From: "unix:///run/a"}, expect{grade: diag.Fail, saw: "no agent", cause: "agent does not run"}},
 		"expired":            {Identity{Now: now, ID: "g", Held: around(-2*time.Hour, -time.Hour), Clock: diag.OK}, expect{grade: diag.Fail, saw: "expired 1h0m0s ago", cause: "the SVID has expired"}},
+		"not enrolled":       {Identity{Now: now, Error: "no such file", Enrolment: "the aggregator refuses: lapsed-token", Next: "make a token", Clock: diag.OK}, expect{grade: diag.Fail, saw: "lapsed-token", cause: "has not enrolled", next: "make a token"}},
+		"not renewed":        {Identity{Now: now, ID: "g", Held: around(-time.Hour, time.Hour), Enrolment: "not reached", Next: "look"}, expect{grade: diag.Warn, saw: "not reached", cause: "could not be renewed", next: "look"}},
+		"expired, refused":   {Identity{Now: now, ID: "g", Held: around(-2*time.Hour, -time.Hour), Enrolment: "lapsed-svid", Next: "make a token", Clock: diag.OK}, expect{grade: diag.Fail, saw: "lapsed-svid", next: "make a token"}},
 		"expired by a clock": {Identity{Now: now, ID: "g", Held: around(-2*time.Hour, -time.Hour), Clock: diag.Fail}, expect{grade: diag.Fail, cause: "the clock, not the SVID"}},
 		"not refreshed":      {Identity{Now: now, ID: "g", Held: around(-time.Hour, time.Hour), Error: "half a file"}, expect{grade: diag.Warn, saw: "half a file", cause: "could not be refreshed"}},
 	} {

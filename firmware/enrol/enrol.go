@@ -171,10 +171,10 @@ func (e *Enrolment) renewalDue(h *held) bool {
 		}
 		e.seen = h.end
 	}
-	life := h.end.Sub(h.begin)
+	life := max(h.end.Sub(h.begin), 0)
 	if e.o.Clock.Trusted() {
 		now := e.o.Clock.Time()
-		return now.Before(h.begin) || !now.Before(h.begin.Add(life/2)) // the former was dated by a wrong clock
+		return now.Before(h.begin.Add(-identity.Backdate)) || !now.Before(h.begin.Add(life/2)) // the former was dated by a wrong clock
 	}
 	if e.fresh {
 		return time.Since(e.since) >= life/2

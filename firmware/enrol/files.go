@@ -52,7 +52,7 @@ func (r record) pem() []byte {
 // held is the SVID on disk.
 type held struct {
 	record
-	begin, end time.Time
+	begin, end time.Time // when it was issued, and when it expires
 }
 
 // files is the folder.
@@ -102,7 +102,7 @@ func (f files) held() (*held, error) {
 	h := &held{}
 	cert, err := x509.ParseCertificate(blocks["CERTIFICATE"])
 	if err == nil {
-		h.begin, h.end = cert.NotBefore, cert.NotAfter
+		h.begin, h.end = cert.NotBefore.Add(identity.Backdate), cert.NotAfter
 		err = json.Unmarshal(blocks[recordBlock], &h.record)
 	}
 	if err != nil {

@@ -41,6 +41,8 @@ type Deps struct {
 	Dial  uplink.Dialer // nil for MQTT as configured
 	// Load reads the configuration again, for Reload; nil for a gateway that cannot.
 	Load func() (*config.Config, error)
+	// EnrolLook is how often join token and SVID are looked at; 0 for 5 s.
+	EnrolLook time.Duration
 	// File is the configuration's path, for whoever asks the gateway for it; empty for none.
 	File string
 	// Image is what updates the image that the gateway runs on; zero where it runs on none.

@@ -52,7 +52,7 @@ func (g *Gateway) openEnrolment(o identity.Options) (err error) {
 	if g.identity, err = identity.OpenFiles(o); err != nil {
 		return err
 	}
-	g.enrolment, err = enrol.New(enrol.Options{Dir: dir, TokenFile: g.c.Identity.JoinTokenFile, Source: g.identity, Clock: g.judgedAt(), Log: g.log,
+	g.enrolment, err = enrol.New(enrol.Options{Dir: dir, TokenFile: g.c.Identity.JoinTokenFile, Source: g.identity, Clock: g.judgedAt(), Look: g.d.EnrolLook, Log: g.log,
 		ID: identity.ID{TrustDomain: o.TrustDomain, Role: identity.Gateway, Venue: g.c.Venue, Name: g.c.Gateway}})
 	return err
 }
