@@ -1,0 +1,115 @@
+//go:build image
+
+package imagetest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/courtside-edge/courtside/boards/image"
+)
+
+// updates installs what is good, offers what is not, and lets bad versions fall back. The machine runs slot A.
+func updates(t *testing.T, i *built, s *site, m *machine, since [2]uint64) {
+	foreign := t.TempDir()
+	if err := image.MakeKeys(foreign, "Somebody else"); err != nil {
+		t.Fatal(err)
+	}
+	good := i.make(t, s.folder, "good", change{version: i.later(1)})
+
+	t.Log("-- a good update")
+	s.update(t, m, good, "B")
+	m.wait("the console's prompt", m.mark, `(?s)courtside: slot B.*gwctl> `)
+	running(t, m, i.later(1), "B")
+	s.equal("after a good update", since)
+
+	t.Log("-- what is refused")
+	for name, c := range map[string]change{
+		"wrong-signer": {version: i.later(2), keys: foreign},
+		"wrong-board":  {version: i.later(2), compatible: "courtside-raspberrypi4"},
+		"older":        {version: i.later(-1)},
+		"tampered":     {version: i.later(2), corrupt: true},
+	} {
+		i.make(t, s.folder, name, c)
+		answer := m.ask("update install " + s.updates + "/" + name + ".raucb")
+		want := map[string]string{"wrong-signer": `(?i)sign|certificate`, "wrong-board": `(?i)raspberrypi4`, "older": `(?i)older|downgrade`, "tampered": `(?i)error|fail|read`}[name]
+		if !regexp.MustCompile(want).MatchString(answer) || regexp.MustCompile(`(?i)reboot to use`).MatchString(answer) {
+			t.Errorf("%s: the answer is\n%s", name, answer)
+		}
+		t.Logf("%s: %s", name, tail(answer, 3))
+	}
+	running(t, m, i.later(1), "B")
+
+	t.Log("-- an event")
+	m.ask("event begin --for 1h")
+	if answer := m.ask("update install " + s.updates + "/good.raucb --allow-downgrade"); !strings.Contains(strings.ToLower(answer), "event") {
+		t.Errorf("an update during an event is not refused for that:\n%s", answer)
+	}
+	m.ask("event end")
+	s.equal("after what was refused", since)
+
+	version := 3
+	for _, b := range bad(t) {
+		if b.long && !*long {
+			continue
+		}
+		t.Logf("-- falls back: %s", b.name)
+		c := b.change
+		c.version = i.later(version)
+		version++
+		s.update(t, m, i.make(t, s.folder, "bad", c), "A")
+		m.wait("slot B again, and the console's prompt", m.mark, `(?s)courtside: slot A.*courtside: slot B.*gwctl> `)
+		running(t, m, i.later(1), "B")
+		s.moving(m)
+		s.equal("after "+b.name, since)
+	}
+}
+
+type badVersion struct {
+	name   string
+	long   bool // only with -long
+	change change
+}
+
+// bad are versions that do not come up, each at another place.
+func bad(t *testing.T) []badVersion {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(repo, "boards", "shared", "overlay", "usr", "lib", "courtside", "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := string(text)
+	script := map[string]uint32{"/usr/bin/gateway": 0o755}
+	return []badVersion{
+		{"a service that dies", false, change{files: map[string]string{"/usr/bin/gateway": "#!/bin/sh\ncase $1 in setup) exit 0 ;; esac\nexit 1\n"}, modes: script}},
+		{"a bad kernel", true, change{files: map[string]string{"/boot/vmlinuz": "no kernel\n"}}},
+		{"a bad initrd", true, change{files: map[string]string{"/boot/initrd.img": "no initrd\n"}}},
+		{"a service that hangs", true, change{files: map[string]string{"/usr/bin/gateway": "#!/bin/sh\ncase $1 in setup) exit 0 ;; esac\nsystemd-notify --ready\nexec sleep infinity\n"}, modes: script}},
+		{"a hang before systemd", true, change{files: map[string]string{"/usr/sbin/init": "#!/bin/sh\nexec sleep infinity\n"}, modes: map[string]uint32{"/usr/sbin/init": 0o755}}},
+		{"a /data that does not mount", true, change{files: map[string]string{"/usr/lib/courtside/data": strings.Replace(data, "mount -t ext4 -o noatime", "mount -t ext4 -o broken", 1)},
+			modes: map[string]uint32{"/usr/lib/courtside/data": 0o755}}},
+	}
+}
+
+// update installs a bundle and reboots into it.
+func (s *site) update(t *testing.T, m *machine, bundle, slot string) {
+	t.Helper()
+	begin := time.Now()
+	m.mark = m.position()
+	if _, err := fmt.Fprintf(m.console, "update install %s/%s --reboot\r", s.updates, filepath.Base(bundle)); err != nil {
+		t.Fatal(err)
+	}
+	m.wait("the update is installed and the machine reboots into slot "+slot, m.mark, "courtside: slot "+slot)
+	t.Logf("update, from the command to U-Boot: %.0f s", time.Since(begin).Seconds())
+}
+
+// running waits for the word that a version runs, confirmed.
+func running(t *testing.T, m *machine, version, slot string) {
+	t.Helper()
+	m.until("version "+version+" runs in slot "+slot+", confirmed", "update status", `(?is)`+regexp.QuoteMeta(version)+`.*good`)
+}
