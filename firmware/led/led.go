@@ -53,7 +53,7 @@ type LED struct {
 	log   *slog.Logger
 	shown Pattern
 	known bool // shown is what the light shows
-	said  bool // that it cannot be driven
+	tries int  // in a row that failed
 }
 
 // Open returns the light called name below class. One that is not there, or no name, is a light that nobody sees.
@@ -63,12 +63,12 @@ func Open(class, name string, log *slog.Logger) *LED {
 	case name == "":
 		return l
 	case name != filepath.Base(name) || name == "." || name == "..":
-		l.complain(fmt.Errorf("%q is no name of an LED", name))
+		l.absent(fmt.Errorf("%q is no name of an LED", name))
 		return l
 	}
 	dir := filepath.Join(class, name)
 	if _, err := os.Stat(filepath.Join(dir, "brightness")); err != nil {
-		l.complain(err)
+		l.absent(err)
 		return l
 	}
 	l.dir = dir
@@ -85,7 +85,7 @@ func (l *LED) Show(p Pattern) {
 		l.complain(err)
 		return
 	}
-	l.shown, l.known = p, true
+	l.shown, l.known, l.tries = p, true, 0
 }
 
 // Follow shows what now says, at each period until ctx ends, and nothing afterwards. It returns at once when there is no light.
@@ -106,12 +106,18 @@ func (l *LED) Follow(ctx context.Context, period time.Duration, now func() Patte
 	}
 }
 
+// maxTries is how often driving the light may fail before the log says so: udev takes moments to give the timer's files away.
+const maxTries = 10
+
+// complain counts a failure, and logs the one after which nothing is to be expected of waiting.
 func (l *LED) complain(err error) {
-	if !l.said {
-		l.said = true
+	if l.tries++; l.tries == maxTries {
 		l.log.Warn("the LED shows nothing", "err", err)
 	}
 }
+
+// absent logs that there is no such light.
+func (l *LED) absent(err error) { l.log.Warn("the LED shows nothing", "err", err) }
 
 func (l *LED) drive(p Pattern) error {
 	on, off := p.blink()

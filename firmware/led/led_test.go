@@ -79,7 +79,7 @@ func TestWhatIsShownCostsNothing(t *testing.T) {
 	if said.Len() > 0 {
 		t.Errorf("it says %s", said.String())
 	}
-	for range 3 {
+	for range 3 * maxTries {
 		l.Show(Offline)
 	}
 	if n := strings.Count(said.String(), "the LED shows nothing"); n != 1 {
