@@ -75,7 +75,7 @@ func (b I2C) Scan(ctx context.Context, w io.Writer) error {
 		if a >= adc.FirstAddress && a <= adc.LastAddress {
 			may = fmt.Sprintf("  may be an ADS1115 or ADS1015: --chip ads1115 --address %#x", a)
 		}
-		fmt.Fprintf(w, "%#04x  answers%s\n", a, may)
+		fmt.Fprintf(w, "%#02x  answers%s\n", a, may)
 	}
 	fmt.Fprintf(w, "%d chips answer on %s\n", len(found), b.Bus)
 	if len(found) == 0 {

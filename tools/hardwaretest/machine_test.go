@@ -4,6 +4,7 @@ package hardwaretest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -18,7 +19,7 @@ import (
 // patience is how long the machine may take for everything. A quiet host needs a tenth.
 const patience = 15 * time.Minute
 
-// TestHardware boots the machine and tells what its tests say.
+// TestHardware boots the machine and tells what its tests say. HARDWARE_RUN selects among them, as -run does here.
 func TestHardware(t *testing.T) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
@@ -85,7 +86,7 @@ func boot(t *testing.T, kernel, dir string) (results, console []byte) {
 	defer stop()
 	path := func(name string) string { return filepath.Join(dir, name) }
 	cmd := exec.CommandContext(ctx, "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-smp", "2", "-m", "512", "-display", "none", "-nic", "none", "-no-reboot",
-		"-kernel", filepath.Join(kernel, "vmlinuz"), "-initrd", path("initrd"), "-append", "console=ttyAMA0 panic=-1 loglevel=4",
+		"-kernel", filepath.Join(kernel, "vmlinuz"), "-initrd", path("initrd"), "-append", "console=ttyAMA0 panic=-1 loglevel=4 courtside.run="+cmp.Or(os.Getenv("HARDWARE_RUN"), "."),
 		"-serial", "file:"+path("console"),
 		"-device", "virtio-serial-pci", "-chardev", "file,id=results,path="+path("results"), "-device", "virtserialport,chardev=results,name=courtside.results",
 		// two serial ports and the cable between them
