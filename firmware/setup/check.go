@@ -2,6 +2,7 @@ package setup
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -26,13 +27,24 @@ type checker struct {
 	clockSet bool
 
 	config   *config.Config // nil without a right one
-	plan     *network.Plan  // nil without a right one
 	faults   []string
 	warnings []string
 }
 
 func (c *checker) fault(format string, args ...any) {
 	c.faults = append(c.faults, c.plain(fmt.Sprintf(format, args...)))
+}
+
+// refuse adds each fault of err.
+func (c *checker) refuse(err error) {
+	var all *settings.Error
+	if !errors.As(err, &all) {
+		c.fault("%v", err)
+		return
+	}
+	for _, f := range all.Faults {
+		c.fault("%v", f)
+	}
 }
 
 func (c *checker) warn(format string, args ...any) {
@@ -78,7 +90,7 @@ func (c *checker) configuration() {
 		}
 	}
 	if err := faults.Err(); err != nil {
-		c.fault("%v", err)
+		c.refuse(err)
 		return
 	}
 	c.config = cfg
@@ -114,12 +126,9 @@ func (c *checker) network() {
 	if f == nil {
 		return
 	}
-	plan, err := network.Parse(f.as, f.text)
-	if err != nil {
-		c.fault("%v", err)
-		return
+	if _, err := network.Parse(f.as, f.text); err != nil {
+		c.refuse(err)
 	}
-	c.plan = &plan
 }
 
 // identity judges certificate, key and bundle as they would be once everything is taken.

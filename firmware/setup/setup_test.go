@@ -219,9 +219,9 @@ func TestAFaultAnywhereTakesNothing(t *testing.T) {
 		"configuration": {func(b *bench) { b.put("courtside.yaml", strings.Replace(good, "driver: modbus", "driver: modbuss", 1)) },
 			[]string{`courtside.yaml:8:13: no driver is called "modbuss"`, `did you mean "modbus"`, "NOT TAKEN: one fault"}},
 		"two faults": {func(b *bench) {
-			b.put("courtside.yaml", "venu: dal-001\n"+good)
+			b.put("courtside.yaml", "venu: dal-001\n"+good+"more: x\n")
 			b.put("network", "links: [{address: 10.0.0.5}]\n")
-		}, []string{"courtside.yaml:1:1", "network:1:19", "NOT TAKEN: 2 faults", "\r\n  2. "}},
+		}, []string{"1. courtside.yaml:1:1", "2. courtside.yaml:13:1", "3. network:1:19", "NOT TAKEN: 3 faults"}},
 		"network":  {func(b *bench) { b.put("network", "links: 5\n") }, []string{"network:1:8"}},
 		"data_dir": {func(b *bench) { b.put("courtside.yaml", good+"data_dir: /tmp/x\n") }, []string{"courtside.yaml:12:11: data_dir is \"/tmp/x\", but on an image only /var/lib/courtside", "remove the line"}},
 		"another gateway's SVID": {func(b *bench) { b.papers("dal-001", "gw-south", now, time.Hour) },
