@@ -55,7 +55,7 @@ func Root(version string) *cobra.Command {
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", diag.ErrUsage, err) })
 	c.AddCommand(statusCommand(o), topCommand(o), devicesCommand(o), pointsCommand(o), watchCommand(o), planCommand(o), spoolCommand(o), uplinkCommand(o),
-		logsCommand(o), doctorCommand(o), reloadCommand(o), bundleCommand(o), versionCommand(o), consoleCommand(o), checkCommand(), probeCommand(), manual.Command())
+		logsCommand(o), doctorCommand(o), reloadCommand(o), bundleCommand(o), updateCommand(o), eventCommand(o), versionCommand(o), consoleCommand(o), checkCommand(), probeCommand(), manual.Command())
 	return c
 }
 

@@ -62,6 +62,7 @@ func writeStatus(w io.Writer, s diag.Status) error {
 	if s.Link.Cause != "" {
 		fmt.Fprintf(&b, "          %s\n", s.Link.Cause)
 	}
+	writeUpdating(&b, s.Update)
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "\nLANE\tSAMPLES\tBATCHES\tIN RAM\tSTORED\tBACKLOG\tLOST\n")
 	for _, l := range s.Lanes {
@@ -81,6 +82,26 @@ func writeStatus(w io.Writer, s diag.Status) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeUpdating writes the image's line, and what keeps updates out.
+func writeUpdating(b *strings.Builder, u *diag.Updating) {
+	if u == nil {
+		return
+	}
+	if u.Slot != "" {
+		trial := ""
+		if u.Trial {
+			trial = ", ON TRIAL"
+		}
+		if u.Install == "running" {
+			trial += ", an update is being installed"
+		}
+		fmt.Fprintf(b, "image     %s in slot %s%s\n", u.Version, u.Slot, trial)
+	}
+	if u.Event != nil {
+		fmt.Fprintf(b, "event     %s; no update is installed meanwhile, %d refused\n", u.Event, u.Refused["event"])
+	}
 }
 
 func size(n int64) string {

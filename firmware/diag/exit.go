@@ -20,6 +20,7 @@ const (
 	ExitRefused      Exit = 6
 	ExitFindings     Exit = 7
 	ExitSilent       Exit = 8
+	ExitRolledBack   Exit = 9
 )
 
 // ExitMeaning is one line of the table of exit codes.
@@ -40,6 +41,7 @@ func Exits() []ExitMeaning {
 		{ExitRefused, "the configuration has faults, or the gateway refuses; nothing has changed"},
 		{ExitFindings, "the doctor found something that fails"},
 		{ExitSilent, "the device that was probed does not answer"},
+		{ExitRolledBack, "the version on trial was rolled back: the machine is to be rebooted"},
 	}
 }
 
@@ -50,6 +52,8 @@ var (
 	ErrFindings = errors.New("the doctor found faults")
 	// ErrSilent is what a probe of a device that does not answer wraps.
 	ErrSilent = errors.New("the device does not answer")
+	// ErrRolledBack is what a version on trial wraps that was given up.
+	ErrRolledBack = errors.New("rolled back")
 )
 
 // ExitOf returns the exit code of err.
@@ -74,6 +78,8 @@ func ExitOf(err error) Exit {
 		return ExitFindings
 	case errors.Is(err, ErrSilent):
 		return ExitSilent
+	case errors.Is(err, ErrRolledBack):
+		return ExitRolledBack
 	}
 	return ExitFailed
 }

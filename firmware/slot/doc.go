@@ -11,6 +11,7 @@
 //	started again 5 times                  any                                  any           roll back
 //	does not answer at its socket          any                                  any           wait; roll back after 5 min of silence
 //	runs for less than a minute            any                                  any           wait
+//	runs, and no other slot was confirmed  any                                  any           confirm
 //	runs                                   all devices answer, and the link     any           confirm
 //	                                       is up or was not before
 //	runs                                   nothing is known (slot.json torn)    any           confirm once a device or the link answers; never roll back
@@ -25,7 +26,7 @@
 // A link or device is counted as missing only when it answered under the version before, in the last half an hour that this one ran, and the
 // configuration still describes it. The network is off when fewer interfaces have a carrier than before, or nothing was heard on them since the boot; it is gone when the
 // machine has fewer interfaces than before; the times of the last four rows run from when the network came into its present state. Without a
-// confirmed slot to go back to, nothing is rolled back.
+// confirmed slot to go back to, as on a fresh card, nothing is rolled back. Silence is counted from the last answer, or from the judge's own start.
 //
 // Counter-examples that made the rule what it is:
 //

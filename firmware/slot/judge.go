@@ -86,13 +86,12 @@ type Verdict struct {
 
 // Judge applies the rule of this package's documentation.
 func Judge(e Evidence, l Limits) Verdict {
-	l = l.orDefault()
-	v := judge(e, l)
-	if v.Do == RollBack && !e.Back {
-		return Verdict{Do: Wait, Why: v.Why + "; there is no confirmed slot to go back to"}
+	v := judge(e, l.orDefault())
+	if e.Back {
+		return v
 	}
-	if !e.Back {
-		v.Left = 0
+	if v.Left = 0; v.Do == RollBack {
+		v.Do, v.Why = Wait, v.Why+"; there is no confirmed slot to go back to"
 	}
 	return v
 }
@@ -100,6 +99,9 @@ func Judge(e Evidence, l Limits) Verdict {
 func judge(e Evidence, l Limits) Verdict {
 	if v, decided := judgeProcess(e, l); decided {
 		return v
+	}
+	if !e.Back {
+		return Verdict{Do: Confirm, Why: "the gateway runs, and there is no other version to compare it with"}
 	}
 	short := shortfalls(e)
 	switch {

@@ -68,6 +68,7 @@ func TestTheRule(t *testing.T) {
 		{"nothing is known, something answers", func(e *slot.Evidence) { *e = slot.Evidence{Back: true, Uptime: time.Hour, Up: 1} }, slot.Confirm, "1 of 0", 0},
 		{"nothing is known, nothing answers", func(e *slot.Evidence) { *e = slot.Evidence{Back: true, Uptime: long, NetworkFor: long} }, slot.Wait, "nothing is known", 0},
 		{"nowhere to go back to", func(e *slot.Evidence) { e.Silent, e.Back = long, false }, slot.Wait, "no confirmed slot", 0},
+		{"fresh from the card, without a configuration", func(e *slot.Evidence) { *e = slot.Evidence{Uptime: time.Hour} }, slot.Confirm, "no other version", 0},
 		{"nowhere to go back to yet", func(e *slot.Evidence) { e.Silent, e.Back = time.Second, false }, slot.Wait, "does not answer", 0},
 	} {
 		e := well()
