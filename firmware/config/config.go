@@ -30,7 +30,7 @@ type Config struct {
 }
 
 // Identity says where the gateway's X.509-SVID comes from: WorkloadAPI, or the three files, or a join token. Files and token are both set when the
-// configuration names neither; the files count if CertFile exists.
+// configuration names neither; then the files count if CertFile is there, or if there is no token.
 type Identity struct {
 	TrustDomain                   string
 	WorkloadAPI                   string

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -28,7 +27,7 @@ func (g *Gateway) openIdentity(ctx context.Context) (err error) {
 	switch {
 	case c.WorkloadAPI != "":
 		g.identity, err = identity.OpenWorkload(context.WithoutCancel(ctx), o) // it ends with release, after the uplink's farewell
-	case byToken(c):
+	case byToken(g.c):
 		err = g.openEnrolment(o)
 	default:
 		g.identity, err = identity.OpenFiles(o)
@@ -36,13 +35,20 @@ func (g *Gateway) openIdentity(ctx context.Context) (err error) {
 	return err
 }
 
-// byToken reports whether the SVID comes by a join token. A configuration that names no source has both; then files that are there count.
-func byToken(c config.Identity) bool {
-	if c.JoinTokenFile == "" || c.CertFile == "" {
-		return c.JoinTokenFile != ""
+// byToken reports whether the SVID comes by a join token. A configuration that names no source has both: then files count if they are there, or if there is
+// neither a token nor an SVID that came by one.
+func byToken(c *config.Config) bool {
+	token := c.Identity.JoinTokenFile
+	if token == "" || c.Identity.CertFile == "" {
+		return token != ""
 	}
-	_, err := os.Stat(c.CertFile)
-	return errors.Is(err, fs.ErrNotExist)
+	svid, _ := enrol.Files(filepath.Join(c.DataDir, identityDir))
+	return !exists(c.Identity.CertFile) && (exists(token) || exists(svid))
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func (g *Gateway) openEnrolment(o identity.Options) (err error) {
