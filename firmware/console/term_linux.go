@@ -40,6 +40,9 @@ func (in *input) prepare() {
 		t.Cc[c] = 0 // none
 	}
 	_ = unix.IoctlSetTermios(int(in.f.Fd()), unix.TCSETS, t)
+	if size, err := unix.IoctlGetWinsize(int(in.f.Fd()), unix.TIOCGWINSZ); err == nil && (size.Row == 0 || size.Col == 0) {
+		_ = unix.IoctlSetWinsize(int(in.f.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}) // a serial line does not know what hangs on it
+	}
 }
 
 func (in *input) restore() {

@@ -74,6 +74,9 @@ func TestTheTerminalIsLeftAsItWas(t *testing.T) {
 	if *within == *before || within.Iflag&unix.IXON != 0 {
 		t.Error("the settings are not the console's")
 	}
+	if size, err := unix.IoctlGetWinsize(int(tty.Fd()), unix.TIOCGWINSZ); err != nil || size.Row != 24 || size.Col != 80 {
+		t.Errorf("a line without a size gets %+v, %v", size, err)
+	}
 	in.restore()
 	after, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
 	if err != nil {
