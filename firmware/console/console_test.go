@@ -177,7 +177,8 @@ func TestWhatIsRefused(t *testing.T) {
 		"update install file:///etc/passwd":      "is no https address",
 		"update install https:///x":              "is no https address",
 		"update install https://x/y /etc/passwd": "the address of the update is wanted",
-		"update install https://x/y --keyring /x": "the flag --keyring is not for the console",
+		"update install https://x/y --keyring /x":      "the flag --keyring is not for the console",
+		"update install https://x/y --allow-downgrade": "the flag --allow-downgrade is not for the console",
 		"points --why=x":                         "the flag --why is not for the console",
 		"points \"x":                             "a quote is not closed",
 		"points \x1b[A":                          "that was no text",
@@ -199,7 +200,7 @@ func TestWhatIsRefused(t *testing.T) {
 
 func TestWhatIsPermitted(t *testing.T) {
 	for _, line := range []string{"status", "status -o json", "doctor --all", "points hall --limit 3 --look=2s --why", "watch x --count 2", "plan plc-1", "spool", "uplink", "logs -n 20 --level warn", "top --once", "version",
-		"update status", "update install https://x.example/a/b.raucb --reboot", "update reboot --force", "event begin 4h", "event end", "status --help", "update install -h"} {
+		"update status", "update install https://x.example/a/b.raucb --reboot", "update reboot --force", "event begin --for 4h", "event end", "status --help", "update install -h"} {
 		words, err := split([]byte(line))
 		if err == nil {
 			err = permit(words)

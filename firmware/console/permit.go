@@ -34,12 +34,20 @@ func commands() []command {
 		{words: []string{"top"}, help: "the gateway live; needs a terminal, or --once", flags: []string{"--once"}, takes: []string{"--every"}},
 		{words: []string{"version"}, help: "the versions of gwctl and gateway", takes: output},
 		{words: []string{"update", "status"}, help: "the two slots, and an update under way", takes: output},
-		{words: []string{"update", "install"}, args: "https://…", help: "install an update; it is checked, and rolled back if it does not hold", flags: []string{"--force", "--reboot", "--allow-downgrade", "--no-wait"}, takes: output, check: address},
+		{words: []string{"update", "install"}, args: "https://…", help: "install an update; it is checked, and rolled back if it does not hold", flags: []string{"--force", "--reboot"}, takes: output, check: address}, // not --allow-downgrade: whoever opens the cabinet could bring an old hole back
 		{words: []string{"update", "reboot"}, help: "start the slot that is next", flags: []string{"--force"}, takes: output},
 		{words: []string{"event", "status"}, help: "the event window that is on, or next", takes: output},
-		{words: []string{"event", "begin"}, args: "DURATION", help: "no update and no reboot for so long: event begin 4h", takes: output},
+		{words: []string{"event", "begin"}, help: "no update and no reboot for so long: event begin --for 4h", takes: append([]string{"--for"}, output...)},
 		{words: []string{"event", "end"}, help: "ends what event begin began", takes: output},
 	}
+}
+
+// Commands returns what may be typed, each as its words followed by the flags that it takes there.
+func Commands() (all [][2][]string) {
+	for _, c := range commands() {
+		all = append(all, [2][]string{c.words, append(slices.Clone(c.flags), c.takes...)})
+	}
+	return all
 }
 
 // none refuses arguments of a command that has subcommands, which are not for the console.
