@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -517,6 +518,12 @@ func TestOverTheWire(t *testing.T) {
 	if s.Issued["enrol"] != 1 || s.Refused[string(join.BadRequest)] != 2 || s.Refused[string(join.WrongGateway)] != 1 || s.Open != 0 {
 		t.Errorf("figures %+v", s)
 	}
+	for range 3 * recordBurst { // whatever strangers do, the log stays small
+		r.d.limits.logs()
+	}
+	if r.d.limits.logs() {
+		t.Error("log records have no bound")
+	}
 	for range addressBurst {
 		r.d.limits.address("127.0.0.1:1")
 	}
@@ -582,6 +589,60 @@ func TestACrowd(t *testing.T) {
 	if c.enter("z") {
 		t.Error("there is no bound")
 	}
+}
+
+// FuzzRequests gives the desk whatever comes over the wire, with a token that could be used.
+func FuzzRequests(f *testing.F) {
+	a, err := identity.NewAuthority(domain, time.Now(), time.Hour)
+	if err != nil {
+		f.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	d, err := Open(Options{Dir: f.TempDir(), Authority: a, Address: "a:1", Life: time.Minute, Granted: func(Name) error { return nil }})
+	if err != nil {
+		f.Fatal(err)
+	}
+	line, _, err := d.Create(north, time.Hour)
+	if err != nil {
+		f.Fatal(err)
+	}
+	token, err := join.Parse(line)
+	if err != nil {
+		f.Fatal(err)
+	}
+	good, err := json.Marshal(join.Enrol{Gateway: north.String(), Secret: token.Secret[:], CSR: csr})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, body := range [][]byte{good, []byte("{"), []byte(`{"gateway":"a/b","csr":"MA=="}`), []byte(`{"secret":[1,2]}`), good[:len(good)-9]} {
+		f.Add(join.EnrolPath, body)
+		f.Add(join.RenewPath, body)
+	}
+	h := d.handler()
+	f.Fuzz(func(t *testing.T, path string, body []byte) {
+		d.limits = newLimits(time.Now)
+		if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, " \r\n%?#") {
+			path = join.EnrolPath
+		}
+		r, err := http.NewRequest(http.MethodPost, "https://a"+path, bytes.NewReader(body))
+		if err != nil {
+			t.Skip()
+		}
+		r.RemoteAddr = "192.0.2.1:1"
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		var in join.Enrol
+		if w.Code == http.StatusOK && (json.NewDecoder(bytes.NewReader(body)).Decode(&in) != nil || !bytes.Equal(in.Secret, token.Secret[:])) {
+			t.Fatalf("an SVID without the secret: %s", w.Body)
+		}
+	})
 }
 
 func TestControl(t *testing.T) {

@@ -26,7 +26,7 @@
 //	an SVID that expired longer than Grace ago refused, lapsed-svid
 //	a stolen gateway whose name was given on   refused, superseded
 //	a body too large, garbled, or endless      refused, bad-request, or the connection ends after ten seconds
-//	a flood                                    refused, busy: by address, then by gateway; connections are bounded in all and by address
+//	a flood                                    refused, busy: by address, then by gateway; connections are bounded in all and by address, log records too
 //	the clock of this machine is wrong         SVIDs are dated wrong, and of no use until the next; once it is set back, what it said counts no more
 //	the authority has expired                  refused, failed; readiness and the log say so
 package enrol

@@ -14,6 +14,8 @@ const (
 	addressBurst = 100
 	gatewayEvery = 10 * time.Second // renewals of one gateway, after a burst of
 	gatewayBurst = 10
+	recordEvery  = time.Second // log records of refusals, after a burst of
+	recordBurst  = 60
 	// maxTracked bounds the addresses and gateways that are told apart; the rest share one allowance.
 	maxTracked = 8192
 )
@@ -54,6 +56,7 @@ type limits struct {
 	mu     sync.Mutex
 	by     map[string]*allowance
 	others allowance
+	record allowance
 	swept  time.Time
 }
 
@@ -86,6 +89,13 @@ func (l *limits) sweep(now time.Time) {
 			delete(l.by, who)
 		}
 	}
+}
+
+// logs reports whether a refusal may be logged: strangers must not fill the disk.
+func (l *limits) logs() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.record.take(l.now(), recordEvery, recordBurst) == 0
 }
 
 func (l *limits) gateway(name string) time.Duration {

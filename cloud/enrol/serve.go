@@ -110,7 +110,9 @@ func (d *Desk) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	d.mu.Lock()
 	d.refused[out.Reason]++
 	d.mu.Unlock()
-	d.log.Log(r.Context(), level, "an SVID was refused", "reason", string(out.Reason), "from", r.RemoteAddr, "err", err)
+	if level == slog.LevelError || d.limits.logs() {
+		d.log.Log(r.Context(), level, "an SVID was refused", "reason", string(out.Reason), "from", r.RemoteAddr, "err", err)
+	}
 	write(w, status, out)
 }
 

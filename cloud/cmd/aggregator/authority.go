@@ -77,7 +77,8 @@ func writeAll(dir string, files map[string][]byte) error {
 
 func issueSVID() *cobra.Command {
 	c := &cobra.Command{Use: "issue ID", Short: "Issue an SVID as PEM files: svid.pem, svid.key and bundle.pem", Args: cobra.ExactArgs(1),
-		Long: "issue is for whom no token serves: a broker of your own, subscribers, gateways whose files are carried there. ID is a SPIFFE ID or its path.",
+		Long: "issue is for whom no token serves: a broker of your own, subscribers, gateways whose files are carried there. ID is a SPIFFE ID or its path. The files are readable by whoever runs this, and nobody\n" +
+			"else.",
 		Example: "aggregator authority issue /broker --authority ca --out broker --dns broker.example\n" +
 			"aggregator authority issue /venue/dal-001/subscriber/board --authority ca --out board"}
 	from := c.Flags().String("authority", "", "folder of the authority, as create made it")
