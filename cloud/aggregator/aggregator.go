@@ -21,6 +21,7 @@ import (
 	"github.com/courtside-edge/courtside/cloud/ingest"
 	"github.com/courtside-edge/courtside/cloud/log"
 	"github.com/courtside-edge/courtside/cloud/metrics"
+	"github.com/courtside-edge/courtside/cloud/update"
 	"github.com/courtside-edge/courtside/cloud/venue"
 	"github.com/courtside-edge/courtside/cloud/web"
 	"github.com/courtside-edge/courtside/sync/identity"
@@ -46,6 +47,7 @@ type Aggregator struct {
 	identity   *identity.Source
 	authority  *identity.Authority // that enrols gateways; nil for none
 	enrolment  enrolment
+	updates    *update.Server // nil for none
 	log        *log.Segmented
 	keeper     *keeper
 	ingest     *ingest.Ingest
@@ -106,6 +108,9 @@ func (a *Aggregator) open(ctx context.Context) error {
 		return err
 	}
 	if err := a.openBroker(ctx); err != nil {
+		return err
+	}
+	if err := a.openUpdates(); err != nil {
 		return err
 	}
 	if a.listener, err = net.Listen("tcp", a.c.API.Listen); err != nil {
@@ -171,6 +176,7 @@ func (a *Aggregator) run(ctx context.Context) {
 	a.group.Go(func() error { return a.broker.Run(ctx) })
 	a.group.Go(func() error { return a.serve(ctx) })
 	a.runEnrolment(ctx)
+	a.runUpdates(ctx)
 	a.group.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -306,6 +312,9 @@ func (a *Aggregator) Wait() error {
 			err = errors.Join(err, a.identity.Close())
 		}
 		err = errors.Join(err, a.enrolment.close())
+		if a.updates != nil {
+			err = errors.Join(err, a.updates.Close())
+		}
 		if a.listener != nil {
 			_ = a.listener.Close() // closed already when the server ran
 		}

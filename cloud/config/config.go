@@ -24,6 +24,7 @@ type Config struct {
 	Retention Retention
 	Trace     Trace
 	Enrol     Enrol
+	Updates   Updates
 	Venues    []Venue
 }
 
@@ -135,6 +136,7 @@ type file struct {
 	Retention Retention          `yaml:"retention"`
 	Trace     Trace              `yaml:"trace"`
 	Enrol     Enrol              `yaml:"enrol"`
+	Updates   Updates            `yaml:"updates"`
 	Venues    []settings.Section `yaml:"venues,required"`
 }
 
@@ -163,7 +165,8 @@ func defaults() file {
 		Snapshots: Snapshots{Every: 10 * time.Minute, Records: 1_000_000},
 		Retention: Retention{Age: 168 * time.Hour, Bytes: 16 << 30, SetAside: 720 * time.Hour},
 		// A day bounds how long a stolen key opens the broker; a month is how long a gateway may lie in a cupboard.
-		Enrol: Enrol{SVIDTTL: 24 * time.Hour, Grace: 720 * time.Hour},
+		Enrol:   Enrol{SVIDTTL: 24 * time.Hour, Grace: 720 * time.Hour},
+		Updates: Updates{MaxClients: 200},
 	}
 }
 
@@ -176,8 +179,9 @@ func Load(path string) (*Config, error) {
 	f := defaults()
 	var faults settings.Faults
 	faults.Add(root.Decode(&f))
-	c := &Config{DataDir: string(f.DataDir), Identity: f.Identity, API: f.API, Broker: f.Broker, Log: f.Log, Limits: f.Limits, Sync: f.Sync, Snapshots: f.Snapshots, Retention: f.Retention, Trace: f.Trace, Enrol: f.Enrol}
+	c := &Config{DataDir: string(f.DataDir), Identity: f.Identity, API: f.API, Broker: f.Broker, Log: f.Log, Limits: f.Limits, Sync: f.Sync, Snapshots: f.Snapshots, Retention: f.Retention, Trace: f.Trace, Enrol: f.Enrol, Updates: f.Updates}
 	checkEnrol(root, &f, &faults)
+	checkUpdates(root, &f.Updates, &faults)
 	checkIdentity(root, &f, &faults)
 	checkBroker(root, c, &faults)
 	if err := settings.CheckEndpoint(f.Trace.Endpoint); err != nil {
