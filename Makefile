@@ -13,9 +13,12 @@ MINUTES      ?= 10
 SEED         ?= 0
 BENCH_ARGS   ?=
 DAY          ?= 1
+BOARD        ?= qemu-arm64
+IMAGE_ARGS   ?=
+LONG         ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deb build test test-race test-386 acceptance hardware-test bench bench-day demo lint fmt proto cross clean soak soak-gates
+.PHONY: help deb build test test-race test-386 acceptance hardware-test bench bench-day demo lint fmt proto cross clean soak soak-gates image image-tools image-test
 
 help: ## List the targets.
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +62,15 @@ soak-gates: build ## Restart and spoil 24 gates with event rings and kill gatewa
 
 demo: build ## Run a simulated venue, two gateways, the aggregator and its page (DEMO_SECONDS=60 DEMO_SPEED=120 ends with a verdict).
 	@bin/demo -bin bin -seconds $(DEMO_SECONDS) -speed $(DEMO_SPEED) $(DEMO_ARGS)
+
+image: ## Build the image of BOARD and the bundle that updates it into bin/images/BOARD/ (needs root, and make image-tools once).
+	$(GO) run ./boards/cmd/image -board $(BOARD) $(IMAGE_ARGS)
+
+image-tools: ## Install the Debian packages that make image and make image-test need.
+	tools/imagetest/tools
+
+image-test: ## Boot BOARD's image in QEMU, poll, update and break it (LONG=1: every way to fall back, and twenty power cuts).
+	tools/imagetest/run $(BOARD) $(LONG)
 
 lint: ## Check formatting, go vet and the layers.
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofmt'd (make fmt):"; echo "$$out"; exit 1; fi

@@ -32,7 +32,7 @@ func (b *Build) rootfs(ctx context.Context) error {
 		if err := b.binfmt(ctx); err != nil {
 			return err
 		}
-		args = append(args, "--quiet", "", tar+".part.tar", "-")
+		args = append(args, "", tar+".part.tar", "-")
 		if _, err := b.run(ctx, strings.NewReader(b.archive.sources), "", "mmdebstrap", args...); err != nil {
 			return err
 		}
