@@ -1,3 +1,3 @@
-// Package command is the gateway program's command line: run, check, probe and schema. The program itself is a main that runs it, so that
+// Package command is the gateway program's command line: run, check, setup, probe and schema. The program itself is a main that runs it, so that
 // tests run the very same commands.
 package command

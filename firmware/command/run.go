@@ -33,6 +33,7 @@ type runner struct {
 	file    string
 	dir     string // of the socket while it waits
 	wait    bool
+	lights  string // where the kernel lists its LEDs
 	load    func() (*config.Config, error)
 	status  atomic.Pointer[func() diag.Status] // of what runs now
 }
@@ -42,7 +43,7 @@ func run(version string, registry drivers.Registry) *cobra.Command {
 		Long: "run polls and sends until it is told to stop. Without a configuration, or with one that has faults, it ends with exit code 6; with --wait it stays,\n" +
 			"says so to gwctl, in its log and on the board's light, and starts by itself as soon as the configuration is there and right. The light is the\n" +
 			"one below /sys/class/leds that the environment variable " + ledVariable + " names."}
-	r := runner{version: version}
+	r := runner{version: version, lights: led.Class}
 	c.Flags().StringVarP(&r.file, "config", "c", DefaultFile, "configuration file")
 	c.Flags().BoolVar(&r.wait, "wait", false, "wait for a configuration that is not there, or not right")
 	c.Flags().StringVar(&r.dir, "wait-dir", "/var/lib/courtside", "where gwctl finds it while it waits; later that is the configuration's data_dir")
@@ -101,7 +102,7 @@ func (r *runner) await(ctx context.Context, log *slog.Logger, err error) (*confi
 // shine lets the board's light follow what runs, until it is dark again.
 func (r *runner) shine(ctx context.Context, log *slog.Logger) (dark func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	light := led.Open(led.Class, os.Getenv(ledVariable), log)
+	light := led.Open(r.lights, os.Getenv(ledVariable), log)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -47,10 +47,7 @@ func setupCommand(version string, registry drivers.Registry) *cobra.Command {
 				return err
 			}
 		}
-		var err error
-		if o.Owner, err = ownerOf(*owner); err != nil {
-			return err
-		}
+		o.Owner, o.NoOwner = ownerOf(*owner)
 		o.Now, o.Since, o.Board = time.Now(), identity.BuildTime(), os.Getenv(boardVariable)
 		o.Image = image()
 		return runSetup(c, o)
@@ -79,12 +76,12 @@ func ownerOf(name string) (*setup.Owner, error) {
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
-		return nil, fmt.Errorf("setup: nobody could read what is taken: %w", err)
+		return nil, fmt.Errorf("nobody could read what is taken: %w", err)
 	}
 	uid, err := strconv.Atoi(u.Uid)
 	gid, also := strconv.Atoi(u.Gid)
 	if err := errors.Join(err, also); err != nil {
-		return nil, fmt.Errorf("setup: user %s: %w", name, err)
+		return nil, fmt.Errorf("user %s: %w", name, err)
 	}
 	return &setup.Owner{UID: uid, GID: gid}, nil
 }

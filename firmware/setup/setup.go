@@ -30,6 +30,8 @@ type Options struct {
 	// Since is a time that has passed: a clock before it is not set.
 	Since time.Time
 	Owner *Owner // nil leaves files with whoever runs this
+	// NoOwner says why there is no owner where one is needed: nothing is taken then, because nobody could read it.
+	NoOwner error
 }
 
 // leastTime is before every build: a clock that shows less was never set.
@@ -78,7 +80,7 @@ func (r *Report) take(o Options, f *folder, clockSet bool) error {
 	if f.root == nil {
 		return nil
 	}
-	if err := makeEtc(o.Etc); err != nil {
+	if err := errors.Join(o.NoOwner, makeEtc(o.Etc)); err != nil {
 		return err
 	}
 	taken := loadState(o.Etc)
@@ -89,16 +91,16 @@ func (r *Report) take(o Options, f *folder, clockSet bool) error {
 	if err != nil {
 		return err
 	}
-	c := checker{s: s, registry: o.Registry, now: o.Now, clockSet: clockSet}
-	c.check()
-	r.Warnings = append(r.Warnings, c.warnings...)
-	if !s.fresh() && len(f.faults) == 0 {
+	s.recall()
+	if !s.fresh() && len(f.faults)+len(s.faults) == 0 {
 		r.Outcome = Unchanged
 		r.describe(f, s, "as it was taken before")
-		r.Warnings = append(r.Warnings, c.faults...) // an older software took it
 		r.clean(f, s)
 		return nil
 	}
+	c := checker{s: s, registry: o.Registry, now: o.Now, clockSet: clockSet}
+	c.check()
+	r.Warnings = append(r.Warnings, c.warnings...)
 	if r.Faults = append(f.faults, c.faults...); len(r.Faults) > 0 {
 		r.Outcome = Refused
 		r.describe(f, s, "not taken")
@@ -130,7 +132,7 @@ func (r *Report) describe(f *folder, s *staging, what string) {
 		r.Found = append(r.Found, Note{file.as, said})
 	}
 	for _, e := range s.ready {
-		if !strings.HasPrefix(e.key, "./") {
+		if !strings.HasPrefix(e.key, companionMark) {
 			continue
 		}
 		said := what

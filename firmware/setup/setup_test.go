@@ -2,6 +2,7 @@ package setup_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -604,6 +605,20 @@ func TestThisDeviceFails(t *testing.T) {
 	r, err := setup.Run(b.o)
 	if err == nil || r.Outcome != setup.Failed || !strings.Contains(r.Text(), "this device could not write what it took") {
 		t.Errorf("%v, it says:\n%s", err, r.Text())
+	}
+}
+
+// TestNobodyToReadIt is a device without the user whose files they are to be: the network is described all the same.
+func TestNobodyToReadIt(t *testing.T) {
+	b := newBench(t)
+	b.put("courtside.yaml", good)
+	b.o.NoOwner = errors.New("user courtside is unknown")
+	r, err := setup.Run(b.o)
+	if err == nil || r.Outcome != setup.Failed || b.etc("gateway.yaml") != "" || !strings.Contains(r.Text(), "user courtside is unknown") {
+		t.Errorf("%v, it says:\n%s", err, r.Text())
+	}
+	if _, err := os.Stat(filepath.Join(b.o.Network, "20-courtside-wired.network")); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -3,6 +3,7 @@ package setup
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -12,6 +13,9 @@ import (
 
 // stagingPrefix names the folder in /etc/courtside where files wait for their check. It is on the same file system, so that a rename moves them.
 const stagingPrefix = ".staging-"
+
+// companionMark stands before the paths of files that the configuration names, in the state: a slot's name never begins so.
+const companionMark = "./"
 
 // staging holds what is to be taken until all of it is found right.
 type staging struct {
@@ -118,22 +122,39 @@ func (s *staging) collect(rel, written string) {
 	if slices.ContainsFunc(slots(), func(k slot) bool { return k.becomes == rel || k.name == rel }) {
 		return // it is one of those already, or may come later
 	}
+	if slices.ContainsFunc(s.ready, func(e entry) bool { return e.key == companionMark+rel }) {
+		return
+	}
+	if !s.lay(rel) && !isFile(filepath.Join(s.etc, filepath.FromSlash(rel))) {
+		s.missing = append(s.missing, written)
+	}
+}
+
+// recall lays down those files again that the configuration in use names, so that a changed one is found without reading it.
+func (s *staging) recall() {
+	for _, key := range slices.Sorted(maps.Keys(s.taken.Files)) {
+		if rel, ok := strings.CutPrefix(key, companionMark); ok && filepath.IsLocal(filepath.FromSlash(rel)) {
+			s.lay(rel)
+		}
+	}
+}
+
+// lay lays a file of the folder down and reports whether it is there.
+func (s *staging) lay(rel string) bool {
 	as := s.folder.locate(rel)
 	if as == "" {
-		if !isFile(filepath.Join(s.etc, filepath.FromSlash(rel))) {
-			s.missing = append(s.missing, written)
-		}
-		return
+		return false
 	}
 	raw, err := s.folder.read(as, maxCompanionBytes)
 	if err != nil {
 		s.faults = append(s.faults, err.Error())
-		return
+		return true
 	}
-	e := entry{becomes: rel, key: "./" + rel, as: as, hash: hashOf(raw), secret: bytes.Contains(raw, []byte("PRIVATE KEY-----"))}
+	e := entry{becomes: rel, key: companionMark + rel, as: as, hash: hashOf(raw), secret: bytes.Contains(raw, []byte("PRIVATE KEY-----"))}
 	if err := s.add(e, raw); err != nil {
 		s.faults = append(s.faults, fmt.Sprintf("%s cannot be laid down: %v", as, err))
 	}
+	return true
 }
 
 // fresh reports whether anything differs from what was taken last.
@@ -231,7 +252,7 @@ func (s *staging) move(e entry, owner *Owner) error {
 // retire removes what an earlier configuration named and this one does not.
 func (s *staging) retire(next state) {
 	for key := range next.Files {
-		rel, companion := strings.CutPrefix(key, "./")
+		rel, companion := strings.CutPrefix(key, companionMark)
 		if !companion || slices.Contains(s.named, rel) || !filepath.IsLocal(filepath.FromSlash(rel)) {
 			continue
 		}
