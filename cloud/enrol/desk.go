@@ -34,13 +34,13 @@ type Desk struct {
 	log    *slog.Logger
 
 	mu      sync.Mutex
-	issued  map[string]uint64 // by "enrol", "again" and "renew"
+	issued  map[string]uint64 // by occasion, see Stats
 	refused map[join.Reason]uint64
 }
 
 // Stats is what a desk has done since it was opened.
 type Stats struct {
-	Issued  map[string]uint64 // SVIDs by occasion: enrol, again (the same key once more), renew
+	Issued  map[string]uint64 // SVIDs by occasion: enrol, again (the same key once more), renew, older (one that was renewed before)
 	Refused map[string]uint64 // by reason
 	Open    int               // tokens that nobody has used yet
 }
@@ -168,11 +168,16 @@ func (d *Desk) renew(chain []*x509.Certificate, r join.Renew, from string) (join
 	if old, err := identity.KeyHash(chain[0].PublicKey); err != nil || old == hash {
 		return join.Answer{}, refuse(join.BadKey, "a renewal is for a new key")
 	}
-	begin, err := d.ledger.renew(n, was.Issued, now)
+	begin, older, err := d.ledger.renew(n, was.Issued, now)
 	if err != nil {
 		return join.Answer{}, err
 	}
-	return d.issue(n, key, begin, "renew", from)
+	occasion := "renew"
+	if older {
+		occasion = "older"
+		d.log.Warn("an SVID renews that was renewed before: the answer was lost, or its key was copied", "id", was.ID.String(), "issued", was.Issued, "from", from)
+	}
+	return d.issue(n, key, begin, occasion, from)
 }
 
 func requestKey(csr []byte) (key crypto.PublicKey, hash [32]byte, err error) {

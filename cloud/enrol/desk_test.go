@@ -278,7 +278,16 @@ func TestRenewal(t *testing.T) {
 		key = r.key()
 		r.restart()
 	}
-	r.pass(r.o.Life + r.o.Grace - time.Minute)
+	if s := r.d.Stats(); s.Issued["renew"]+s.Issued["older"] != 0 { // of the process that was just started
+		t.Errorf("figures %+v", s)
+	}
+	for _, want := range []string{"renew", "older"} {
+		r.pass(time.Minute)
+		if _, err := r.renew(chain, r.key()); err != nil || r.d.Stats().Issued[want] != 1 {
+			t.Errorf("%v, %+v, want one %s", err, r.d.Stats(), want)
+		}
+	}
+	r.pass(r.o.Life + r.o.Grace - 4*time.Minute)
 	if _, err := r.renew(chain, r.key()); err != nil {
 		t.Errorf("within the grace: %v", err)
 	}

@@ -25,6 +25,8 @@
 //	trust domain, or one not valid yet
 //	an SVID that expired longer than Grace ago refused, lapsed-svid
 //	a stolen gateway whose name was given on   refused, superseded
+//	a gateway's storage was copied             both renew; each second renewal of one SVID is logged and counted (older), as a lost answer is,
+//	                                           and the broker lets one of the two in at a time; a new token ends both
 //	a body too large, garbled, or endless      refused, bad-request, or the connection ends after ten seconds
 //	a flood                                    refused, busy: by address, then by gateway; connections are bounded in all and by address, log records too
 //	the clock of this machine is wrong         SVIDs are dated wrong, and of no use until the next; once it is set back, what it said counts no more

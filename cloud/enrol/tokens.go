@@ -323,12 +323,14 @@ func (l *ledger) next(gateway string, now time.Time) time.Time {
 	return at
 }
 
-// renew returns from when the gateway's next SVID counts, unless the one that was issued then is superseded.
-func (l *ledger) renew(n Name, issued, now time.Time) (time.Time, error) {
+// renew returns from when the gateway's next SVID counts, unless the one that was issued then is superseded. older reports that a newer one was issued
+// since: its answer was lost, or somebody has a copy of the key.
+func (l *ledger) renew(n Name, issued, now time.Time) (begin time.Time, older bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if since := l.since(n.String(), now); issued.Before(since) {
-		return now, refuse(join.Superseded, "gateway %s was enrolled anew, or its SVIDs revoked, at %s, after this SVID was issued", n, since.Format(time.RFC3339))
+		return now, false, refuse(join.Superseded, "gateway %s was enrolled anew, or its SVIDs revoked, at %s, after this SVID was issued", n, since.Format(time.RFC3339))
 	}
-	return l.next(n.String(), now), nil
+	older = issued.Before(l.issued[n.String()])
+	return l.next(n.String(), now), older, nil
 }

@@ -43,7 +43,7 @@ var (
 	brokerDesc     = desc("broker_refused_total", "What the embedded broker refused, by reason.", "reason")
 	logRecordsDesc = desc("log_records", "Records that the log holds.")
 	logBytesDesc   = desc("log_bytes", "Bytes that the log holds.")
-	issuedDesc     = desc("enrol_issued_total", "SVIDs issued to gateways, by occasion: enrol, again (the same key once more), renew.", "occasion")
+	issuedDesc     = desc("enrol_issued_total", "SVIDs issued to gateways, by occasion: enrol, again (the same key once more), renew, older (an SVID that was renewed before renews again).", "occasion")
 	unissuedDesc   = desc("enrol_refused_total", "SVIDs refused to whoever asked, by reason. used-token and superseded mean two devices of one name.", "reason")
 	tokensDesc     = desc("enrol_tokens_open", "Join tokens that nobody has used yet.")
 )

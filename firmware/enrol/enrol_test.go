@@ -361,6 +361,17 @@ func TestWhoIsAskedIsKnown(t *testing.T) {
 	}
 }
 
+// TestAWrongClockIsNamed as what is wrong, and not the server.
+func TestAWrongClockIsNamed(t *testing.T) {
+	cloud, g := newDesk(t), newDevice(t)
+	g.clock = identity.Clock{Now: func() time.Time { return time.Now().Add(72 * time.Hour) }}
+	g.boot()
+	g.put(cloud.token(nil))
+	if s := g.round(); s.Enrolled || !strings.Contains(s.Next, "clock") {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestAnswersThatAreNotUsed(t *testing.T) {
 	cloud, g := newDesk(t), newDevice(t)
 	g.put(cloud.token(nil))

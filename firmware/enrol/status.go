@@ -1,6 +1,7 @@
 package enrol
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -65,7 +66,10 @@ func (e *Enrolment) advice(err error, address string) string {
 	name := string(e.o.ID.Venue) + "/" + string(e.o.ID.Name)
 	again := fmt.Sprintf("make a token on the aggregator's machine: aggregator token create %s; put it at %s", name, e.o.TokenFile)
 	var no *refused
+	var invalid x509.CertificateInvalidError
 	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "the clock of this gateway, or of the aggregator, is wrong: compare both with the time"
 	case errors.As(err, &no):
 		switch no.Reason {
 		case join.UsedToken:

@@ -193,7 +193,7 @@ func (g *Gateway) openUplink(ctx context.Context) error {
 
 // dial opens an MQTT session under the gateway's identity.
 func (g *Gateway) dial(ctx context.Context, o mqtt.Options) (uplink.Session, error) {
-	id, err := g.identity.ID()
+	id, err := g.ownID()
 	if err != nil {
 		return nil, err
 	}

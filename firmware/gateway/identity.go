@@ -70,6 +70,18 @@ func (g *Gateway) runEnrolment(ctx context.Context) {
 	}
 }
 
+// ownID returns who the gateway is, or why nobody yet.
+func (g *Gateway) ownID() (identity.ID, error) {
+	id, err := g.identity.ID()
+	if err == nil || g.enrolment == nil {
+		return id, err
+	}
+	if s := g.enrolment.Status(); !s.Enrolled {
+		return id, errors.New(s.String()) // says more than that there is no file
+	}
+	return id, err
+}
+
 func (g *Gateway) identityStatus() diag.Identity {
 	if g.identity == nil {
 		return diag.Identity{}

@@ -19,5 +19,12 @@
 //	a signature by a key not shown, expired, of      refused, with the reason (Verifier); an unknown key may become known
 //	another role or trust domain, or a wrong one
 //	a file of the time kept is garbled or gone       said; the build's time is the floor until the next verified ack
+//	an authority's files do not fit together          refused, each with its reason (ErrAuthority)
+//	an authority has expired                          nothing is issued; what it issued has expired too
+//	a certificate request names somebody, has a weak  nothing of it counts but its key, of three kinds, and the proof of it (RequestKey)
+//	key, or none that it proves
+//	a stranger in the place of an aggregator of which refused: the chain has to hold the pinned authority and be issued by it (PinnedTLS)
+//	only a hash is known
+//	an SVID has expired that is to be renewed         it is shown for that (RenewTLS), and judged as it was just before its end (Judge)
 //	a session is resumed                             never: tickets are off and no cache is set, so that every connection is judged anew
 package identity

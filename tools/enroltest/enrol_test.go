@@ -31,7 +31,7 @@ const (
 	// patience bounds waits for what must happen.
 	patience = 90 * time.Second
 	// life of SVIDs: renewals come by the second.
-	life = 5 * time.Second
+	life = 4 * time.Second
 )
 
 // house is one aggregator and its gateways.
