@@ -45,12 +45,23 @@ type trial struct {
 	networkWas time.Time // when it came into its state
 }
 
-// run ends when the version is confirmed, with ErrRolledBack when it was rolled back, and otherwise with ctx.
+// run ends when the version is confirmed, when there is nothing to confirm, and when ctx ends. Its one error is ErrRolledBack: whoever runs it reboots
+// the machine then, and for no other reason.
 func (t *trial) run(ctx context.Context) error {
+	err := t.judge(ctx)
+	if ctx.Err() != nil && !errors.Is(err, diag.ErrRolledBack) {
+		t.tell("stopped before version %s was confirmed", t.machine.Version)
+		return nil
+	}
+	return err
+}
+
+func (t *trial) judge(ctx context.Context) error {
 	m := t.machine
 	switch {
 	case !m.IsImage():
-		return fmt.Errorf("%w: %w", diag.ErrRefused, slot.Ready(m))
+		t.tell("nothing to confirm: this machine was not booted from a slot of an image")
+		return nil
 	case m.Slot == m.Good:
 		return t.again(ctx)
 	case t.now:

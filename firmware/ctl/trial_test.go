@@ -236,17 +236,20 @@ func TestATrialThatIsStopped(t *testing.T) {
 		b.fails["rauc"] = -1
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		if err := b.run(ctx); !errors.Is(err, context.DeadlineExceeded) || len(b.ran) != 0 {
-			t.Errorf("%v, %q", err, b.ran)
+		if err := b.run(ctx); err != nil || len(b.ran) != 0 || !strings.Contains(b.out.String(), "stopped before version 2 was confirmed") {
+			t.Errorf("%v, %q, %s", err, b.ran, &b.out)
 		}
 	})
 }
 
+// A machine that was booted by hand must not be rebooted for that.
 func TestNoImageHasNoTrial(t *testing.T) {
-	b := newBench(t)
-	b.machine = slot.Machine{}
-	if err := b.run(t.Context()); !errors.Is(err, slot.ErrNoImage) || diag.ExitOf(err) != diag.ExitRefused {
-		t.Errorf("%v", err)
+	for _, m := range []slot.Machine{{}, {Release: slot.Release{Image: "courtside-x", Version: "2"}}, {Boot: slot.Boot{Slot: slot.A}}} {
+		b := newBench(t)
+		b.machine = m
+		if err := b.run(t.Context()); err != nil || len(b.ran) != 0 || !strings.Contains(b.out.String(), "nothing to confirm") {
+			t.Errorf("%+v: %v, %q", m, err, b.ran)
+		}
 	}
 }
 

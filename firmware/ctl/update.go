@@ -182,8 +182,9 @@ func rebootCommand(o *asker) *cobra.Command {
 func confirmCommand(o *asker) *cobra.Command {
 	c := &cobra.Command{Use: "confirm", Short: "Judge the version on trial: confirm it, or roll it back", Args: cobra.NoArgs,
 		Long: "confirm is what an image runs at each boot, as root. A slot that was confirmed before gets its boots back at once. A version on trial is judged by what\n" +
-			"answered under the version before: devices, the link and the gateway itself (docs/operations.md has the rule). It says on standard error what it waits\n" +
-			"for, ends with 0 when the version is confirmed, and with 9 when it was rolled back: then the machine is to be rebooted."}
+			"answered under the version before: devices, the link and the gateway itself (docs/updates.md has the rule). It says on standard error what it waits\n" +
+			"for. It ends with 9 when the version was rolled back: then the machine is to be rebooted; and with 0 when it is confirmed, when there is nothing to\n" +
+			"confirm, and when it is told to stop."}
 	var l slot.Limits
 	d := slot.DefaultLimits()
 	f := c.Flags()
@@ -195,7 +196,7 @@ func confirmCommand(o *asker) *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		m, err := slot.Read(os.DirFS("/"))
 		if err != nil {
-			return err
+			fmt.Fprintln(c.ErrOrStderr(), "courtside:", err)
 		}
 		net := os.DirFS("/sys/class/net")
 		t := &trial{machine: m, dir: filepath.Dir(o.socket), limits: l, now: *now, say: c.ErrOrStderr(), ask: o.client().Status,
