@@ -111,6 +111,16 @@ func (b *Build) prepare() error {
 			return err
 		}
 	}
+	// Results of other versions would be taken for this one's.
+	old, err := filepath.Glob(filepath.Join(b.Out, "courtside-"+b.Board.ID+"-*"))
+	if err != nil {
+		return err
+	}
+	for _, f := range old {
+		if err := os.Remove(f); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
