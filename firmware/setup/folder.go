@@ -65,6 +65,7 @@ type folder struct {
 	root    *os.Root // nil when there is none
 	files   []found
 	strange []string // names that nothing is known of
+	erased  []string // secrets that were written over, and not removed before the power went
 	faults  []string
 }
 
@@ -140,6 +141,10 @@ func (f *folder) take(s slot, name string) {
 	if err != nil {
 		f.fault("%v", err)
 		f.files = append(f.files, found{slot: s, as: name})
+		return
+	}
+	if s.secret && len(bytes.Trim(raw, "\x00")) == 0 {
+		f.erased = append(f.erased, name)
 		return
 	}
 	text, err := plainText(raw)
@@ -226,6 +231,9 @@ func hint(name string) string {
 
 // plainText returns raw without what editors add, or why it is no UTF-8 text.
 func plainText(raw []byte) ([]byte, error) {
+	if len(raw) > 0 && len(bytes.Trim(raw, "\x00")) == 0 {
+		return nil, errors.New("it holds nothing but zeros: the medium was taken out before it was written; copy it again, and eject the medium")
+	}
 	if bytes.HasPrefix(raw, []byte{0xff, 0xfe}) || bytes.HasPrefix(raw, []byte{0xfe, 0xff}) || len(raw) > 1 && bytes.Count(raw, []byte{0}) >= len(raw)/3 {
 		return nil, errors.New("it is saved as UTF-16, which Windows calls Unicode; save it again with the encoding UTF-8")
 	}

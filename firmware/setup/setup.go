@@ -104,6 +104,7 @@ func (r *Report) take(o Options, f *folder, clockSet bool) error {
 	if r.Faults = append(f.faults, c.faults...); len(r.Faults) > 0 {
 		r.Outcome = Refused
 		r.describe(f, s, "not taken")
+		r.clean(f, s)
 		return nil
 	}
 	if _, err := s.commit(o.Owner); err != nil {
@@ -155,8 +156,13 @@ func (s *staging) isFresh(key string) bool {
 
 // clean removes the secrets from the folder that lie in /etc/courtside now.
 func (r *Report) clean(f *folder, s *staging) {
+	for _, name := range f.erased {
+		if err := erase(f.root, name); err != nil {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%s was written over, but could not be removed from the medium: %v", name, cause(err)))
+		}
+	}
 	for _, e := range s.ready {
-		if !e.secret {
+		if !e.secret || e.fresh && r.Outcome != Taken {
 			continue
 		}
 		said := ", and removed from here: anybody who holds this medium could read it"

@@ -256,6 +256,7 @@ func TestAFaultAnywhereTakesNothing(t *testing.T) {
 		"no bundle":       {func(b *bench) { b.remove("bundle.pem") }, []string{"bundle.pem is missing"}},
 		"UTF-16":          {func(b *bench) { b.put("courtside.yaml", utf16le(good)) }, []string{"courtside.yaml: it is saved as UTF-16", "encoding UTF-8"}},
 		"UTF-16, no mark": {func(b *bench) { b.put("network", utf16le("hostname: x\n")[2:]) }, []string{"network: it is saved as UTF-16"}},
+		"zeros":           {func(b *bench) { b.put("network", strings.Repeat("\x00", 100)) }, []string{"network: it holds nothing but zeros"}},
 		"Latin-1":         {func(b *bench) { b.put("network", "hostname: caf\xe9\n") }, []string{"network:1:14: a byte that is not UTF-8"}},
 		"twice":           {func(b *bench) { b.put("courtside.yaml.txt", good) }, []string{"courtside.yaml and courtside.yaml.txt are both there"}},
 		"too long":        {func(b *bench) { b.put("network", strings.Repeat("# a line\n", 10000)) }, []string{"network has 90000 bytes"}},
@@ -553,6 +554,22 @@ func TestPowerCuts(t *testing.T) {
 		if b.lies("svid.key") || !strings.Contains(r.Text(), "svid.key        as it was taken before, and removed from here") {
 			t.Errorf("it says:\n%s", r.Text())
 		}
+	})
+	t.Run("after the key was written over", func(t *testing.T) {
+		b.put("svid.key", strings.Repeat("\x00", 241))
+		b.boot(setup.Unchanged)
+		if b.lies("svid.key") {
+			t.Error("zeros stay on the medium")
+		}
+	})
+	t.Run("before the key was removed, and then a fault elsewhere", func(t *testing.T) {
+		b.put("svid.key", string(svid.KeyPEM()))
+		b.put("network", "links: 5\n")
+		b.boot(setup.Refused)
+		if b.lies("svid.key") {
+			t.Error("a key that was taken stays on the medium as long as something is wrong")
+		}
+		b.remove("network")
 	})
 	t.Run("while files waited", func(t *testing.T) {
 		left := filepath.Join(b.o.Etc, ".staging-123")
