@@ -35,6 +35,9 @@ type built struct {
 
 func open(t *testing.T, name string) *built {
 	t.Helper()
+	if err := os.MkdirAll(*logDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	work, out := filepath.Join(repo, "tmp", "images", name), filepath.Join(repo, "bin", "images", name)
 	cache, err := os.UserCacheDir()
 	if err != nil {

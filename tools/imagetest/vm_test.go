@@ -48,9 +48,6 @@ func newMachine(t *testing.T, i *built) *machine {
 		t.Fatal(err)
 	}
 	logs := filepath.Join(*logDir, strings.ReplaceAll(t.Name(), "/", "-"))
-	if err := os.MkdirAll(*logDir, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	var err error
 	if m.log, err = os.Create(logs + ".console"); err != nil {
 		t.Fatal(err)
