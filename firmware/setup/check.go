@@ -145,7 +145,9 @@ func (c *checker) identity() {
 		parts[i] = c.s.content(names[i])
 	}
 	if c.config != nil && c.config.Identity.CertFile == "" {
-		c.warn("%s, %s and %s are not used: identity names another source", certFile, keyFile, bundleFile)
+		if c.s.folder.get(certFile) != nil || c.s.folder.get(keyFile) != nil || c.s.folder.get(bundleFile) != nil {
+			c.warn("%s, %s and %s are not used: identity names another source", certFile, keyFile, bundleFile)
+		}
 		return
 	}
 	if parts[0] == nil && parts[1] == nil { // a bundle alone waits for enrolment, or for the rest
@@ -206,6 +208,8 @@ func (c *checker) token() {
 			f.as, t.Gateway, t.Venue, t.TrustDomain, c.config.Gateway, c.config.Venue, c.config.Identity.TrustDomain, configFile)
 	case c.config.Identity.JoinTokenFile == "":
 		c.warn("%s is not used: identity names another source", f.as)
+	case c.s.folder.get(certFile) != nil && c.config.Identity.CertFile != "":
+		c.warn("%s is not used while %s lies in the folder: remove the one that is not meant, and start again", f.as, certFile)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/firmware/config"
+	"github.com/courtside-edge/courtside/firmware/enrol"
 	"github.com/courtside-edge/courtside/firmware/network"
 )
 
@@ -195,6 +196,9 @@ func (r *Report) present(o Options) (plan network.Plan, hostname string) {
 	file := filepath.Join(o.Etc, "gateway.yaml")
 	if cfg, err := config.Load(file, o.Registry); err == nil {
 		r.Configured, r.Gateway, hostname = true, fmt.Sprintf("%s of venue %s", cfg.Gateway, cfg.Venue), strings.TrimRight(string(cfg.Gateway), "-")
+		if !identified(cfg) {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("there is no identity: put %s, or %s, %s and %s, into the folder; until then the gateway polls and keeps, and does not connect", tokenFile, certFile, keyFile, bundleFile))
+		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the configuration in use has faults; the gateway waits until it is put right:\n%v", err))
 	}
@@ -211,6 +215,12 @@ func (r *Report) present(o Options) (plan network.Plan, hostname string) {
 		hostname = own.Hostname
 	}
 	return own, hostname
+}
+
+// identified reports whether the gateway has an identity, or the means to get one.
+func identified(c *config.Config) bool {
+	enrolled, _ := enrol.Files(filepath.Join(c.DataDir, "identity")) // where the gateway keeps what came by a token
+	return c.Identity.WorkloadAPI != "" || isFile(c.Identity.CertFile) || isFile(c.Identity.JoinTokenFile) || isFile(enrolled)
 }
 
 // connect writes the network's files and the host's name.
@@ -257,6 +267,8 @@ func (r *Report) next() {
 		r.Next = append(r.Next, fix, "Until then the gateway runs with what was taken before.")
 	case r.Outcome == Refused:
 		r.Next = append(r.Next, fix, "Until then the gateway waits; its light blinks slowly.")
+	case r.Outcome == Failed:
+		r.Next = append(r.Next, "Start the device again. If this stays, flash the medium anew, or another one.")
 	case !r.Configured:
 		r.Next = append(r.Next, fmt.Sprintf("Put %s into the folder courtside on the partition COURTSIDE and start the device again. The gateway waits; its light blinks slowly.", configFile))
 	default:

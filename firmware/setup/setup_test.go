@@ -454,6 +454,46 @@ func TestJoinToken(t *testing.T) {
 	}
 }
 
+// TestATokenReplacesFiles, which would count before it; with both in the folder the report says which counts.
+func TestATokenReplacesFiles(t *testing.T) {
+	b := newBench(t)
+	b.put("courtside.yaml", good)
+	svid := b.papers("dal-001", "gw-north", time.Now(), 24*time.Hour*90)
+	b.boot(setup.Taken)
+	b.put("join-token", token(t, "gw-north"))
+	if r := b.boot(setup.Taken); b.etc("svid.pem") == "" || !strings.Contains(strings.Join(r.Warnings, "\n"), "join-token is not used while svid.pem lies in the folder") {
+		t.Errorf("it warns of %q", r.Warnings)
+	}
+	b.remove("svid.pem")
+	b.remove("bundle.pem")
+	b.put("join-token", token(t, "gw-north")+"\n") // the same, and another file
+	b.boot(setup.Taken)
+	if b.etc("svid.pem")+b.etc("svid.key")+b.etc("bundle.pem") != "" || b.etc("join-token") == "" {
+		t.Error("the files before count before the token")
+	}
+	b.put("svid.pem", string(svid.CertPEM()))
+	b.put("svid.key", string(svid.KeyPEM()))
+	b.put("bundle.pem", string(b.authority.Bundle()))
+	b.boot(setup.Taken)
+	if b.etc("svid.key") == "" {
+		t.Error("there is no way back")
+	}
+}
+
+func TestNoIdentityIsSaid(t *testing.T) {
+	b := newBench(t)
+	b.put("courtside.yaml", good)
+	for _, o := range []setup.Outcome{setup.Taken, setup.Unchanged} {
+		if r := b.boot(o); len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "there is no identity: put join-token") {
+			t.Errorf("it warns of %q", r.Warnings)
+		}
+	}
+	b.put("courtside.yaml", strings.Replace(good, "{trust_domain: courtside.test}", `{trust_domain: courtside.test, workload_api: "unix:///run/agent.sock"}`, 1))
+	if r := b.boot(setup.Taken); len(r.Warnings) != 0 {
+		t.Errorf("it warns of %q", r.Warnings)
+	}
+}
+
 func TestDatesWarnAndNeverRefuse(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct {

@@ -2,7 +2,9 @@ package setup
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path"
@@ -207,6 +209,14 @@ func (s *staging) commit(owner *Owner) (state, error) {
 	}
 	if s.read {
 		s.retire(next)
+	}
+	if s.isFresh(tokenFile) && s.folder.get(certFile) == nil { // files would count before the token
+		for _, name := range []string{certFile, keyFile, bundleFile} {
+			if err := os.Remove(filepath.Join(s.etc, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return s.taken, fmt.Errorf("%s, which the token replaces: %w", name, err)
+			}
+			delete(next.Files, name)
+		}
 	}
 	return next, next.save(s.etc)
 }
