@@ -43,7 +43,8 @@ acceptance: ## Prove the whole against real peers: mosquitto, Chromium, protoc, 
 	tools/acceptance/run
 
 hardware-test: cross ## Run the GPIO, I2C and SPI drivers and the gateway in a VM against the kernel's own interfaces (root; Debian's packages).
-	$(GO) test -tags acceptance -count=1 -timeout 30m -v ./tools/hardwaretest/...
+	@[ "$$(id -u)" = 0 ] || { echo "hardware-test takes root: sudo make hardware-test"; exit 1; }
+	$(GO) test -tags acceptance -count=1 -timeout 30m -v ./tools/hardwaretest
 
 bench: ## Print every aim of docs/design.md beside what this machine reached.
 	$(GO) run ./tools/bench $(BENCH_ARGS)

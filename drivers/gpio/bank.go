@@ -128,16 +128,24 @@ func (c *conn) drop(b *bank) (left int) {
 	return len(c.banks)
 }
 
-// lost goes on without a bank whose chip has gone; its points are bad. Without any bank there is no connection, and the cause is returned.
+// lost goes on without the banks of a chip that has gone; their points are bad. Without any bank there is no connection, and the cause is returned.
 func (c *conn) lost(b *bank, cause error, yield func(*drivers.Block)) error {
 	if !slices.Contains(c.banks, b) {
 		return nil // that is known
 	}
-	if c.drop(b) == 0 {
+	var gone []*line
+	left := 0
+	for _, other := range slices.Clone(c.banks) { // a chip may have several
+		if other.path == b.path {
+			gone = append(gone, other.members...)
+			left = c.drop(other)
+		}
+	}
+	if left == 0 {
 		return cause
 	}
-	c.source.device.Log.Warn("a chip has gone", "chip", b.path, "lines", len(b.members), "err", cause)
-	c.all(yield, func(l *line) bool { return slices.Contains(b.members, l) })
+	c.source.device.Log.Warn("a chip has gone", "chip", b.path, "lines", len(gone), "err", cause)
+	c.all(yield, func(l *line) bool { return slices.Contains(gone, l) })
 	return nil
 }
 

@@ -269,6 +269,61 @@ func TestOddOverruns(t *testing.T) {
 	}
 }
 
+// TestAStallIsNoFastCounter: pulses of a steady rate wait in the kernel while the gateway stands still, and then come all at once, in several blocks. By the
+// times of the blocks the counter was never faster than it was, or it would be taken for another one.
+func TestAStallIsNoFastCounter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		board := newFakeBoard(1)
+		source, err := Driver{board: board}.Prepare(device(board, "debounce: 0s\nresync: 1m", "count line: 0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := source.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		type read struct {
+			time, asked int64
+			bits        uint64
+		}
+		var reads []read
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- conn.(drivers.Subscriber).Subscribe(ctx, func(b *drivers.Block) {
+				r := read{b.Time, b.Asked, b.Readings[0].Bits}
+				if r.asked == 0 {
+					r.asked = r.time
+				}
+				if reads = append(reads, r); len(reads) == 2 {
+					time.Sleep(time.Second)
+				}
+			})
+		}()
+		synctest.Wait()
+		const pulses = 500
+		for range pulses {
+			time.Sleep(ms)
+			board.set(0, true)
+			board.set(0, false)
+		}
+		time.Sleep(2 * time.Second)
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if n := len(reads); n < 4 || reads[n-1].bits-reads[0].bits != pulses {
+			t.Fatalf("counted %+v", reads)
+		}
+		for i := 1; i < len(reads); i++ {
+			was, is := reads[i-1], reads[i]
+			if most := uint64(is.time-was.asked)/uint64(ms) + 1; is.bits-was.bits > most || is.asked > is.time {
+				t.Errorf("%d counts, of which %d can be: %+v, %+v", is.bits-was.bits, most, was, is)
+			}
+		}
+	})
+}
+
 // TestEdgesThatTheKernelTellsAsOne come from pulses that are over before the kernel looks at the level.
 func TestEdgesThatTheKernelTellsAsOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

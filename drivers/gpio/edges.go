@@ -25,7 +25,7 @@ func (c *conn) edges(h heardOf, yield func(*drivers.Block)) {
 			lost = 0
 		}
 		if lost > 0 {
-			c.overrun(l, at, lost, yield)
+			c.overrun(l, now, at, lost, yield)
 		}
 		tell := func(ch change) { c.tell(l, ch, yield) }
 		switch {
@@ -49,7 +49,7 @@ func (c *conn) edges(h heardOf, yield func(*drivers.Block)) {
 }
 
 // overrun declares pulses that the kernel had no room for. Of a contact nothing is lost: the level that counts is the last one.
-func (c *conn) overrun(l *line, at int64, lost uint32, yield func(*drivers.Block)) {
+func (c *conn) overrun(l *line, now, at int64, lost uint32, yield func(*drivers.Block)) {
 	c.source.device.Log.Warn("edges were lost: the kernel's buffer overran", "line", l.line, "lost", lost)
 	if !l.counts.isCounter() {
 		return
@@ -58,7 +58,8 @@ func (c *conn) overrun(l *line, at int64, lost uint32, yield func(*drivers.Block
 	if l.input.wait > 0 {
 		count = 0 // what would have bounced is not known
 	}
-	c.block.Reset(at)
+	c.block.Reset(now)
+	c.block.Asked = l.heard
 	c.block.Readings = append(c.block.Readings, drivers.Reading{Index: l.index, Bits: l.count})
 	c.block.Gaps = append(c.block.Gaps, drivers.Gap{Index: l.index, First: l.heard, Last: at, Count: count, Reason: point.GapOverrun})
 	l.dirty = false
@@ -108,13 +109,16 @@ func (c *conn) tell(l *line, ch change, yield func(*drivers.Block)) {
 	yield(&c.block)
 }
 
-// flushCounts yields the counters that counted.
+// flushCounts yields the counters that counted. Their values are those of the last edges that were heard, which may have waited in the kernel for
+// long: had they been taken now, those that still wait would seem to come too quickly.
 func (c *conn) flushCounts(now int64, yield func(*drivers.Block)) {
 	c.block.Reset(now)
+	c.block.Asked = now
 	for _, l := range c.lines {
 		if l.dirty {
 			l.dirty = false
 			c.block.Readings = append(c.block.Readings, drivers.Reading{Index: l.index, Bits: l.count})
+			c.block.Asked = min(c.block.Asked, l.heard)
 		}
 	}
 	if len(c.block.Readings) > 0 {

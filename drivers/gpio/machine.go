@@ -26,7 +26,7 @@ func (machine) find(chip, line string) (place, error) {
 	}
 	p, err := findIn(chips, chip, line)
 	if err != nil && unread != nil {
-		err = fmt.Errorf("%w; %w", err, unread) // it may be there
+		err = fmt.Errorf("%w; %v", err, unread) // it may be there; but one chip that is forbidden makes no failure of the others permanent
 	}
 	return p, err
 }
