@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/courtside-edge/courtside/firmware/setup"
 )
@@ -20,6 +21,40 @@ func readOnly(t *testing.T, dir string) {
 	if err := syscall.Mount("", dir, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestAMediumThatTakesNothing cannot be written to: the boot goes on, and what can be said is said.
+func TestAMediumThatTakesNothing(t *testing.T) {
+	if os.Geteuid() == 0 {
+		mountReadOnly(t)
+		return
+	}
+	b := newBench(t)
+	takesNothing(t, b, func() {
+		if err := os.Chmod(b.o.Medium, 0o555); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Chmod(b.o.Medium, 0o755) })
+	})
+}
+
+func takesNothing(t *testing.T, b *bench, seal func()) {
+	b.put("courtside.yaml", good)
+	b.papers("dal-001", "gw-north", time.Now(), 24*time.Hour*90)
+	seal()
+	r := b.boot(setup.Taken)
+	warned := strings.Join(r.Warnings, "\n")
+	for _, want := range []string{"svid.key could not be removed from the medium", "REPORT.txt could not be written"} {
+		if !strings.Contains(warned, want) {
+			t.Errorf("it does not warn that %s: %q", want, warned)
+		}
+	}
+	b.boot(setup.Unchanged)
+}
+
+func mountReadOnly(t *testing.T) {
+	b := newBench(t)
+	takesNothing(t, b, func() { readOnly(t, b.o.Medium) })
 }
 
 // TestAFullMedium has no room for a report, and a full /data none for what is to be taken.

@@ -2,21 +2,17 @@ package setup_test
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf16"
 
 	"github.com/courtside-edge/courtside/drivers/all"
 	"github.com/courtside-edge/courtside/firmware/config"
 	"github.com/courtside-edge/courtside/firmware/setup"
 	"github.com/courtside-edge/courtside/sync/identity/identitytest"
-	"github.com/courtside-edge/courtside/sync/join"
 )
 
 const domain = "courtside.test"
@@ -210,147 +206,11 @@ func TestNothingThere(t *testing.T) {
 	}
 }
 
-// TestAFaultAnywhereTakesNothing puts one fault at a time into a folder that is right otherwise.
-func TestAFaultAnywhereTakesNothing(t *testing.T) {
-	now := time.Now()
-	for name, c := range map[string]struct {
-		spoil func(b *bench)
-		want  []string
-	}{
-		"configuration": {func(b *bench) { b.put("courtside.yaml", strings.Replace(good, "driver: modbus", "driver: modbuss", 1)) },
-			[]string{`courtside.yaml:8:13: no driver is called "modbuss"`, `did you mean "modbus"`, "NOT TAKEN: one fault"}},
-		"two faults": {func(b *bench) {
-			b.put("courtside.yaml", "venu: dal-001\n"+good+"more: x\n")
-			b.put("network", "links: [{address: 10.0.0.5}]\n")
-		}, []string{"1. courtside.yaml:1:1", "2. courtside.yaml:13:1", "3. network:1:19", "NOT TAKEN: 3 faults"}},
-		"network":  {func(b *bench) { b.put("network", "links: 5\n") }, []string{"network:1:8"}},
-		"data_dir": {func(b *bench) { b.put("courtside.yaml", good+"data_dir: /tmp/x\n") }, []string{"courtside.yaml:12:11: data_dir is \"/tmp/x\", but on an image only /var/lib/courtside", "remove the line"}},
-		"another gateway's SVID": {func(b *bench) { b.papers("dal-001", "gw-south", now, time.Hour) },
-			[]string{"svid.pem: it is the identity spiffe://courtside.test/venue/dal-001/gateway/gw-south, but the configuration is that of spiffe://courtside.test/venue/dal-001/gateway/gw-north"}},
-		"another authority": {func(b *bench) { b.put("bundle.pem", string(identitytest.New(b.t, domain).Bundle())) }, []string{"svid.pem: no authority in bundle.pem vouches for it"}},
-		"another key": {func(b *bench) {
-			svid := b.papers("dal-001", "gw-north", now, time.Hour)
-			b.papers("dal-001", "gw-north", now, time.Hour)
-			b.put("svid.key", string(svid.KeyPEM()))
-		}, []string{"svid.key does not belong to svid.pem"}},
-		"an encrypted key": {func(b *bench) {
-			b.put("svid.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n")
-		}, []string{"svid.key: the key is encrypted"}},
-		"an older key": {func(b *bench) {
-			b.put("svid.key", "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n")
-		}, []string{"svid.key: the key is not PKCS #8", "openssl pkcs8 -topk8"}},
-		"a cut certificate": {func(b *bench) {
-			text, err := os.ReadFile(filepath.Join(b.o.Medium, "svid.pem"))
-			if err != nil {
-				b.t.Fatal(err)
-			}
-			b.put("svid.pem", string(text[:len(text)/2]))
-		}, []string{"svid.pem: 0 of 1 PEM blocks are whole"}},
-		"DER":                   {func(b *bench) { b.put("svid.pem", "0\x82\x01") }, []string{"svid.pem: it is no PEM file"}},
-		"no certificate at all": {func(b *bench) { b.put("svid.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n") }, []string{"svid.pem: certificate 1 of it cannot be read"}},
-		"key and certificate in one": {func(b *bench) {
-			svid := b.papers("dal-001", "gw-north", now, time.Hour)
-			b.put("svid.pem", string(svid.CertPEM())+string(svid.KeyPEM()))
-		}, []string{"svid.pem: it holds a private key; keep that in svid.key alone"}},
-		"no key":          {func(b *bench) { b.remove("svid.key") }, []string{"svid.key is missing"}},
-		"no bundle":       {func(b *bench) { b.remove("bundle.pem") }, []string{"bundle.pem is missing"}},
-		"UTF-16":          {func(b *bench) { b.put("courtside.yaml", utf16le(good)) }, []string{"courtside.yaml: it is saved as UTF-16", "encoding UTF-8"}},
-		"UTF-16, no mark": {func(b *bench) { b.put("network", utf16le("hostname: x\n")[2:]) }, []string{"network: it is saved as UTF-16"}},
-		"zeros":           {func(b *bench) { b.put("network", strings.Repeat("\x00", 100)) }, []string{"network: it holds nothing but zeros"}},
-		"Latin-1":         {func(b *bench) { b.put("network", "hostname: caf\xe9\n") }, []string{"network:1:14: a byte that is not UTF-8"}},
-		"twice":           {func(b *bench) { b.put("courtside.yaml.txt", good) }, []string{"courtside.yaml and courtside.yaml.txt are both there"}},
-		"too long":        {func(b *bench) { b.put("network", strings.Repeat("# a line\n", 10000)) }, []string{"network has 90000 bytes"}},
-		"a folder":        {func(b *bench) { b.remove("network"); b.put("network/x", "") }, []string{"network is no file"}},
-		"a token of another gateway": {func(b *bench) { b.put("join-token", token(b.t, "gw-south")) },
-			[]string{"join-token: it is for gateway gw-south of venue dal-001 in courtside.test, but the configuration is that of gateway gw-north"}},
-		"a token that slipped": {func(b *bench) { b.put("join-token", token(b.t, "gw-north")[:60]) }, []string{"join-token: ", "copy the whole line"}},
-		"a token that is none": {func(b *bench) { b.put("join-token", "hello\n") }, []string{"join-token: ", "does not begin with"}},
-		"a way out": {func(b *bench) { b.put("courtside.yaml", good+"    points_file: ../../etc/passwd\n") },
-			[]string{`courtside.yaml:12:18: "../../etc/passwd" leads out of the folder`}},
-		"a tag list that is not there": {func(b *bench) { b.put("courtside.yaml", good+"    points_file: tags/plc.csv\n") }, []string{"courtside.yaml:12:18", "open tags/plc.csv: no such file"}},
-		"a tag list with a fault": {func(b *bench) {
-			b.put("courtside.yaml", good+"    points_file: tags/plc.csv\n")
-			b.put("tags/plc.csv", "name,typ\nx,int\n")
-		}, []string{"tags/plc.csv:1:6"}},
-		"a template that is not there": {func(b *bench) {
-			b.put("courtside.yaml", strings.Replace(good, "driver: modbus", "template: ./own.yaml", 1))
-		}, []string{"the template cannot be read"}},
-		"a driver's file that is not there": {func(b *bench) { b.put("courtside.yaml", opcua(good)) },
-			[]string{`"opcua/server.pem" is named, but no such file lies in the folder`}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := newBench(t)
-			b.put("courtside.yaml", good)
-			b.put("network", "hostname: north\n")
-			b.papers("dal-001", "gw-north", now, 24*time.Hour*90)
-			c.spoil(b)
-			b.refused(c.want...)
-			if _, err := os.Stat(filepath.Join(b.o.Medium, "REPORT.txt")); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
-// TestAFaultLeavesWhatRuns spoils the folder of a gateway that runs.
-func TestAFaultLeavesWhatRuns(t *testing.T) {
-	b := newBench(t)
-	b.put("courtside.yaml", good)
-	b.put("network", "hostname: north\n")
-	b.boot(setup.Taken)
-	b.put("courtside.yaml", good+"more: x\n")
-	b.put("network", "hostname: south\n") // which is right, and has to wait all the same
-	b.refused("What was taken before stays in use", "the gateway runs with what was taken before")
-	if got, _ := os.ReadFile(b.o.Hostname); string(got) != "north\n" {
-		t.Errorf("the host is called %q", got)
-	}
-	b.put("courtside.yaml", good)
-	b.boot(setup.Taken)
-	if got, _ := os.ReadFile(b.o.Hostname); string(got) != "south\n" {
-		t.Errorf("once all is right the host is called %q", got)
-	}
-}
-
 func (b *bench) remove(name string) {
 	b.t.Helper()
 	if err := os.Remove(filepath.Join(b.o.Medium, name)); err != nil {
 		b.t.Fatal(err)
 	}
-}
-
-func utf16le(s string) string {
-	out := []byte{0xff, 0xfe}
-	for _, u := range utf16.Encode([]rune(s)) {
-		out = append(out, byte(u), byte(u>>8))
-	}
-	return string(out)
-}
-
-func token(t *testing.T, gateway string) string {
-	t.Helper()
-	k := join.Token{Address: "cloud.example:8885", TrustDomain: domain, Venue: "dal-001"}
-	k.Gateway = "gw-north"
-	if gateway != "gw-north" {
-		k.Gateway = "gw-south"
-	}
-	text, err := k.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// opcua is a configuration whose driver names files.
-func opcua(s string) string {
-	head, _, _ := strings.Cut(s, "  - id: plc-1")
-	return head + `  - id: panels
-    driver: opcua
-    options:
-      endpoint: opc.tcp://192.168.1.20:4840
-      security: {policy: Basic256Sha256, server_cert_file: opcua/server.pem, cert_file: opcua/own.pem, key_file: opcua/own.key}
-    points:
-      - {name: panel/n/text, type: text, scan: fast, source: {node: "ns=2;s=Panel.N.Text"}}
-`
 }
 
 // TestNamesAndFormsOfOtherSystems is a folder as Windows and macOS leave it.
@@ -410,139 +270,6 @@ func TestCompanions(t *testing.T) {
 	}
 }
 
-// TestADriversKeyIsASecretToo takes the files of a driver; the private key among them does not stay on the medium.
-func TestADriversKeyIsASecretToo(t *testing.T) {
-	b := newBench(t)
-	b.put("courtside.yaml", opcua(good))
-	b.put("opcua/server.pem", "-----BEGIN CERTIFICATE-----\n")
-	b.put("opcua/own.pem", "-----BEGIN CERTIFICATE-----\n")
-	b.put("opcua/own.key", "-----BEGIN PRIVATE KEY-----\n")
-	b.boot(setup.Taken)
-	info, err := os.Stat(filepath.Join(b.o.Etc, "opcua", "own.key"))
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("the key: %v, %v", info, err)
-	}
-	if b.lies("opcua/own.key") || !b.lies("opcua/own.pem") {
-		t.Error("the key stays on the medium, or the certificate does not")
-	}
-	b.boot(setup.Unchanged)
-	b.put("courtside.yaml", opcua(good)+"log: {level: debug}\n")
-	b.boot(setup.Taken) // with the key that lies on the device
-}
-
-func TestAbsolutePathsBelowEtcAreTheFolders(t *testing.T) {
-	b := newBench(t)
-	b.put("courtside.yaml", strings.Replace(good, "{trust_domain: courtside.test}", "{trust_domain: courtside.test, cert_file: "+b.o.Etc+"/svid.pem, key_file: "+b.o.Etc+"/svid.key, bundle_file: "+b.o.Etc+"/bundle.pem}", 1))
-	b.papers("dal-001", "gw-north", time.Now(), 24*time.Hour*90)
-	b.boot(setup.Taken)
-	b.boot(setup.Unchanged)
-}
-
-func TestJoinToken(t *testing.T) {
-	b := newBench(t)
-	b.put("courtside.yaml", good)
-	b.put("join-token.txt", " "+token(t, "gw-north")+"\r\n\r\n")
-	text := b.boot(setup.Taken).Text()
-	if b.etc("join-token") != token(t, "gw-north")+"\n" {
-		t.Errorf("the token taken is %q", b.etc("join-token"))
-	}
-	if b.lies("join-token.txt") || !strings.Contains(text, "join-token.txt  read as join-token, taken, and removed from here") {
-		t.Errorf("it says:\n%s", text)
-	}
-	if strings.Contains(text, "courtside-join-1.") {
-		t.Error("the report shows the secret")
-	}
-}
-
-// TestATokenReplacesFiles, which would count before it; with both in the folder the report says which counts.
-func TestATokenReplacesFiles(t *testing.T) {
-	b := newBench(t)
-	b.put("courtside.yaml", good)
-	svid := b.papers("dal-001", "gw-north", time.Now(), 24*time.Hour*90)
-	b.boot(setup.Taken)
-	b.put("join-token", token(t, "gw-north"))
-	if r := b.boot(setup.Taken); b.etc("svid.pem") == "" || !strings.Contains(strings.Join(r.Warnings, "\n"), "join-token is not used while svid.pem lies in the folder") {
-		t.Errorf("it warns of %q", r.Warnings)
-	}
-	b.remove("svid.pem")
-	b.remove("bundle.pem")
-	b.put("join-token", token(t, "gw-north")+"\n") // the same, and another file
-	b.boot(setup.Taken)
-	if b.etc("svid.pem")+b.etc("svid.key")+b.etc("bundle.pem") != "" || b.etc("join-token") == "" {
-		t.Error("the files before count before the token")
-	}
-	b.put("svid.pem", string(svid.CertPEM()))
-	b.put("svid.key", string(svid.KeyPEM()))
-	b.put("bundle.pem", string(b.authority.Bundle()))
-	b.boot(setup.Taken)
-	if b.etc("svid.key") == "" {
-		t.Error("there is no way back")
-	}
-}
-
-func TestNoIdentityIsSaid(t *testing.T) {
-	b := newBench(t)
-	b.put("courtside.yaml", good)
-	for _, o := range []setup.Outcome{setup.Taken, setup.Unchanged} {
-		if r := b.boot(o); len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "there is no identity: put join-token") {
-			t.Errorf("it warns of %q", r.Warnings)
-		}
-	}
-	b.put("courtside.yaml", strings.Replace(good, "{trust_domain: courtside.test}", `{trust_domain: courtside.test, workload_api: "unix:///run/agent.sock"}`, 1))
-	if r := b.boot(setup.Taken); len(r.Warnings) != 0 {
-		t.Errorf("it warns of %q", r.Warnings)
-	}
-}
-
-func TestDatesWarnAndNeverRefuse(t *testing.T) {
-	now := time.Now()
-	for name, c := range map[string]struct {
-		begin time.Time
-		life  time.Duration
-		clock time.Time
-		want  string
-	}{
-		"expired":       {now.Add(-48 * time.Hour), time.Hour, now, "svid.pem expired on " + now.Add(-47*time.Hour).UTC().Format("2006-01-02")},
-		"soon":          {now.Add(-time.Hour), 72 * time.Hour, now, "svid.pem expires on " + now.Add(71*time.Hour).UTC().Format("2006-01-02")},
-		"later":         {now.Add(48 * time.Hour), 24 * 90 * time.Hour, now, "svid.pem begins on " + now.Add(48*time.Hour).UTC().Format("2006-01-02")},
-		"no clock":      {now, time.Hour, time.Unix(1000, 0), ""},
-		"an old clock":  {now, time.Hour, now.Add(-time.Hour), ""},
-		"well in order": {now, 90 * 24 * time.Hour, now, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := newBench(t)
-			var err error
-			if b.authority, err = identitytest.NewAuthority(domain, now.Add(-72*time.Hour), 365*24*time.Hour); err != nil {
-				t.Fatal(err)
-			}
-			if name == "an old clock" { // the build knows better
-				b.o.Since = now.Add(-time.Minute)
-			}
-			b.o.Now = c.clock
-			b.put("courtside.yaml", good)
-			b.papers("dal-001", "gw-north", c.begin, c.life)
-			r := b.boot(setup.Taken)
-			if warned := strings.Join(r.Warnings, "\n"); c.want == "" && warned != "" || !strings.Contains(warned, c.want) {
-				t.Errorf("it warns %q, want %q", warned, c.want)
-			}
-			if unset := strings.Contains(r.Text(), "clock not set yet"); unset != strings.HasSuffix(name, "clock") {
-				t.Errorf("it says of the clock:\n%s", r.Text())
-			}
-		})
-	}
-}
-
-// TestANewCertificateWithoutItsKey is held against the key that lies on the device.
-func TestANewCertificateWithoutItsKey(t *testing.T) {
-	b := newBench(t)
-	b.put("courtside.yaml", good)
-	b.papers("dal-001", "gw-north", time.Now(), 24*time.Hour*90)
-	b.boot(setup.Taken)
-	b.papers("dal-001", "gw-north", time.Now(), 24*time.Hour*90)
-	b.remove("svid.key")
-	b.refused("svid.key does not belong to svid.pem")
-}
-
 // TestTheNetworkAlone needs nothing else.
 func TestTheNetworkAlone(t *testing.T) {
 	b := newBench(t)
@@ -562,164 +289,10 @@ func TestTheHostIsCalledAsItsGateway(t *testing.T) {
 	}
 }
 
-// TestABrokenNetworkOfTheDevice stands for a file that somebody edited by hand.
-func TestABrokenNetworkOfTheDevice(t *testing.T) {
-	b := newBench(t)
-	b.put("network", "links: [{address: 10.0.0.5/24}]\n")
-	b.boot(setup.Taken)
-	if err := os.WriteFile(filepath.Join(b.o.Etc, "network"), []byte("links: 5\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	r := b.boot(setup.Unchanged)
-	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "DHCP on every wired interface stands in for it") || !slices.Contains(r.Network, "every wired interface: an address by DHCP") {
-		t.Errorf("it warns %q, network %q", r.Warnings, r.Network)
-	}
-}
-
-func TestPowerCuts(t *testing.T) {
-	b := newBench(t)
-	b.put("courtside.yaml", good)
-	svid := b.papers("dal-001", "gw-north", time.Now(), 24*time.Hour*90)
-	b.boot(setup.Taken)
-	t.Run("after the files, before the record", func(t *testing.T) {
-		b.put("svid.key", string(svid.KeyPEM()))
-		if err := os.Remove(filepath.Join(b.o.Etc, ".imported")); err != nil {
-			t.Fatal(err)
-		}
-		b.boot(setup.Taken)
-	})
-	t.Run("before the key was removed", func(t *testing.T) {
-		b.put("svid.key", string(svid.KeyPEM()))
-		r := b.boot(setup.Unchanged)
-		if b.lies("svid.key") || !strings.Contains(r.Text(), "svid.key        as it was taken before, and removed from here") {
-			t.Errorf("it says:\n%s", r.Text())
-		}
-	})
-	t.Run("after the key was written over", func(t *testing.T) {
-		b.put("svid.key", strings.Repeat("\x00", 241))
-		b.boot(setup.Unchanged)
-		if b.lies("svid.key") {
-			t.Error("zeros stay on the medium")
-		}
-	})
-	t.Run("before the key was removed, and then a fault elsewhere", func(t *testing.T) {
-		b.put("svid.key", string(svid.KeyPEM()))
-		b.put("network", "links: 5\n")
-		b.boot(setup.Refused)
-		if b.lies("svid.key") {
-			t.Error("a key that was taken stays on the medium as long as something is wrong")
-		}
-		b.remove("network")
-	})
-	t.Run("while files waited", func(t *testing.T) {
-		left := filepath.Join(b.o.Etc, ".staging-123")
-		if err := os.MkdirAll(filepath.Join(left, "tags"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		b.boot(setup.Unchanged)
-		if _, err := os.Stat(left); err == nil {
-			t.Error("it stays for ever")
-		}
-	})
-	t.Run("a record that is torn", func(t *testing.T) {
-		b.put("svid.key", string(svid.KeyPEM()))
-		if err := os.WriteFile(filepath.Join(b.o.Etc, ".imported"), []byte(`{"files":`), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		b.boot(setup.Taken)
-	})
-	t.Run("a configuration that was lost", func(t *testing.T) {
-		if err := os.Remove(filepath.Join(b.o.Etc, "gateway.yaml")); err != nil {
-			t.Fatal(err)
-		}
-		b.boot(setup.Taken)
-		if b.etc("gateway.yaml") != good {
-			t.Error("it was not taken again")
-		}
-	})
-}
-
-// TestALinkInTheRoot is /etc/courtside of an image: it leads to /data, where nothing lies at the first boot.
-func TestALinkInTheRoot(t *testing.T) {
-	b := newBench(t)
-	if err := os.Symlink(filepath.Join(b.dir, "data", "etc", "courtside"), b.o.Etc); err != nil {
-		t.Fatal(err)
-	}
-	b.put("courtside.yaml", good)
-	b.boot(setup.Taken)
-	if _, err := os.Stat(filepath.Join(b.dir, "data", "etc", "courtside", "gateway.yaml")); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestThisDeviceFails cannot write to /data: nothing is taken, and the report says whose fault it is.
-func TestThisDeviceFails(t *testing.T) {
-	b := newBench(t)
-	b.put("courtside.yaml", good)
-	if err := os.WriteFile(b.o.Etc, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	r, err := setup.Run(b.o)
-	if err == nil || r.Outcome != setup.Failed || !strings.Contains(r.Text(), "this device could not write what it took") {
-		t.Errorf("%v, it says:\n%s", err, r.Text())
-	}
-}
-
-// TestNobodyToReadIt is a device without the user whose files they are to be: the network is described all the same.
-func TestNobodyToReadIt(t *testing.T) {
-	b := newBench(t)
-	b.put("courtside.yaml", good)
-	b.o.NoOwner = errors.New("user courtside is unknown")
-	r, err := setup.Run(b.o)
-	if err == nil || r.Outcome != setup.Failed || b.etc("gateway.yaml") != "" || !strings.Contains(r.Text(), "user courtside is unknown") {
-		t.Errorf("%v, it says:\n%s", err, r.Text())
-	}
-	if _, err := os.Stat(filepath.Join(b.o.Network, "20-courtside-wired.network")); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestAMediumThatTakesNothing cannot be written to: the boot goes on, and what can be said is said.
-func TestAMediumThatTakesNothing(t *testing.T) {
-	if os.Geteuid() == 0 {
-		mountReadOnly(t)
-		return
-	}
-	b := newBench(t)
-	takesNothing(t, b, func() {
-		if err := os.Chmod(b.o.Medium, 0o555); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = os.Chmod(b.o.Medium, 0o755) })
-	})
-}
-
-func takesNothing(t *testing.T, b *bench, seal func()) {
-	b.put("courtside.yaml", good)
-	b.papers("dal-001", "gw-north", time.Now(), 24*time.Hour*90)
-	seal()
-	r := b.boot(setup.Taken)
-	warned := strings.Join(r.Warnings, "\n")
-	for _, want := range []string{"svid.key could not be removed from the medium", "REPORT.txt could not be written"} {
-		if !strings.Contains(warned, want) {
-			t.Errorf("it does not warn that %s: %q", want, warned)
-		}
-	}
-	b.boot(setup.Unchanged)
-}
-
 func TestShort(t *testing.T) {
 	r := setup.Report{Outcome: setup.Refused, Faults: slices.Repeat([]string{"courtside.yaml:1:2: x\n    more\n    ^"}, 12), Warnings: []string{"w"}, Network: []string{"n"}, Next: []string{"do"}}
 	lines := r.Short()
 	if len(lines) != 1+8+1+3 || lines[1] != "fault: courtside.yaml:1:2: x" || lines[9] != "fault: and 4 more, see REPORT.txt" {
 		t.Errorf("it says %q", lines)
 	}
-}
-
-func mountReadOnly(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("it mounts")
-	}
-	b := newBench(t)
-	takesNothing(t, b, func() { readOnly(t, b.o.Medium) })
 }
