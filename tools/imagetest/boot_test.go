@@ -42,7 +42,7 @@ func TestGateway(t *testing.T) {
 	if files := listing(t, m.disk); strings.Contains(files, "svid.key") {
 		t.Errorf("the key is still on the setup partition:\n%s", files)
 	}
-	m.until("the slot is confirmed", "update status", `(?i)good`)
+	m.until("the slot is confirmed", "update status", `in slot A: confirmed`)
 	s.equal("after the first boot", since)
 	if *boardName == "qemu-arm64" {
 		updates(t, i, s, m, since)

@@ -111,5 +111,5 @@ func (s *site) update(t *testing.T, m *machine, bundle, slot string) {
 // running waits for the word that a version runs, confirmed.
 func running(t *testing.T, m *machine, version, slot string) {
 	t.Helper()
-	m.until("version "+version+" runs in slot "+slot+", confirmed", "update status", `(?is)`+regexp.QuoteMeta(version)+`.*good`)
+	m.until("version "+version+" runs in slot "+slot+", confirmed", "update status", "version "+regexp.QuoteMeta(version)+" in slot "+slot+": confirmed")
 }
