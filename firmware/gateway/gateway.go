@@ -130,7 +130,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	if err := g.openUplink(ctx); err != nil {
 		return err
 	}
-	g.openUpdates()
+	g.openUpdates(ctx)
 	return g.openDiag()
 }
 

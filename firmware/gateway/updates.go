@@ -22,7 +22,7 @@ type Image struct {
 }
 
 // openUpdates makes what installs updates.
-func (g *Gateway) openUpdates() {
+func (g *Gateway) openUpdates(ctx context.Context) {
 	o := update.Options{Machine: g.d.Image.Machine, Installer: g.d.Image.Installer, Calendar: g.c.Updates.Events, Dir: g.c.DataDir, Now: g.moment, Seen: g.seen,
 		Fetch: update.Fetch{RateLimit: g.c.Updates.RateLimit}, Reboot: g.d.Image.Reboot, Log: g.log}
 	if o.Machine == nil || o.Installer == nil {
@@ -31,7 +31,7 @@ func (g *Gateway) openUpdates() {
 	if g.identity != nil {
 		o.TLS = func() *tls.Config { return g.identity.ClientTLS(identity.Aggregator) }
 	}
-	g.updates = update.New(o)
+	g.updates = update.New(ctx, o)
 }
 
 // moment is the time as updates and events need it.

@@ -13,7 +13,7 @@ import (
 )
 
 // errStopped is why nothing is installed by a gateway that stops.
-var errStopped = errors.New("the gateway is about to stop, or has not begun")
+var errStopped = errors.New("the gateway is about to stop")
 
 // InstallUpdate implements diag.Updater. The update is inspected while the caller waits, and installed when it was admitted.
 func (u *Updater) InstallUpdate(ctx context.Context, r diag.InstallRequest) (diag.Install, error) {

@@ -115,6 +115,7 @@ type raucFake struct {
 	bundle  slot.Bundle
 	inspect error
 	install error
+	primary error
 	hold    chan struct{}
 	read    []byte
 	sources []string
@@ -165,9 +166,13 @@ func (f *raucFake) Install(ctx context.Context, source string, progress func(slo
 }
 
 func (f *raucFake) Slots(context.Context) ([]slot.State, error) {
-	return []slot.State{{Slot: "rootfs.0", Name: slot.A, Booted: true, Good: true, Version: "1"}, {Slot: "rootfs.1", Name: slot.B}}, nil
+	return []slot.State{{Slot: "rootfs.1", Name: slot.B}, {Slot: "rootfs.0", Name: slot.A, Booted: true, Good: true, Version: "1"}}, nil
 }
-func (f *raucFake) Primary(context.Context) (string, error)              { return "rootfs.0", nil }
+func (f *raucFake) Primary(context.Context) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return "rootfs.0", f.primary
+}
 func (f *raucFake) Mark(context.Context, string, string) (string, error) { return "", nil }
 
 // part reads a range, five times at most.
@@ -238,19 +243,19 @@ func newRig(t *testing.T, change ...func(*rig)) *rig {
 	for _, c := range change {
 		c(r)
 	}
-	r.Updater = New(r.o)
 	r.run()
 	return r
 }
 
-// run runs the updater until the test's end or stop, which waits.
+// run makes an updater and runs it until the test's end or stop, which waits.
 func (r *rig) run() {
 	ctx, cancel := context.WithCancel(context.Background())
+	u := New(ctx, r.o)
+	r.Updater = u
 	done := make(chan struct{})
-	go func() { defer close(done); r.Run(ctx) }()
+	go func() { defer close(done); u.Run(ctx) }()
 	r.stop = func() { cancel(); <-done }
 	r.t.Cleanup(r.stop)
-	r.until("the updater runs", func() bool { r.Updater.mu.Lock(); defer r.Updater.mu.Unlock(); return r.ctx != nil })
 }
 
 func (r *rig) until(what string, ok func() bool) {

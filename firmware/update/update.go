@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,7 +48,7 @@ type Updater struct {
 	o Options
 
 	mu       sync.Mutex
-	ctx      context.Context // of installs; nil while Run does not run
+	ctx      context.Context // of installs; nil once Run has ended
 	running  sync.WaitGroup  // installs
 	busy     bool            // an install is being prepared or made
 	calendar slot.Calendar
@@ -57,12 +59,12 @@ type Updater struct {
 	installs map[string]int
 }
 
-// New returns an updater; Run makes it work.
-func New(o Options) *Updater {
+// New returns an updater whose installs end with ctx; Run, with the same context, waits for them.
+func New(ctx context.Context, o Options) *Updater {
 	if o.Reboot == "" {
 		o.Reboot = RebootFile
 	}
-	u := &Updater{o: o, calendar: o.Calendar, last: diag.Install{State: "none"}, refused: map[string]int{}, installs: map[string]int{}}
+	u := &Updater{o: o, ctx: ctx, calendar: o.Calendar, last: diag.Install{State: "none"}, refused: map[string]int{}, installs: map[string]int{}}
 	var err error
 	if u.called, err = slot.LoadCalled(o.Dir); err != nil {
 		o.Log.Warn("an event that was begun by command cannot be told any more; begin it again if it is on", "err", err)
@@ -72,9 +74,6 @@ func New(o Options) *Updater {
 
 // Run keeps the evidence of the running slot until ctx ends, and then waits for the install under way to be let go of.
 func (u *Updater) Run(ctx context.Context) {
-	u.mu.Lock()
-	u.ctx = ctx
-	u.mu.Unlock()
 	u.remember(ctx)
 	u.mu.Lock()
 	u.ctx = nil // no install begins any more
@@ -155,9 +154,11 @@ func (u *Updater) slots(ctx context.Context) ([]diag.UpdateSlot, error) {
 		return nil, err
 	}
 	next, err := u.o.Installer.Primary(ctx)
-	if err != nil {
-		return nil, err
+	if err != nil { // RAUC's way to say that no slot has boots left
+		u.o.Log.Warn("which slot is booted next cannot be told", "err", err)
+		next = ""
 	}
+	slices.SortFunc(states, func(a, b slot.State) int { return strings.Compare(a.Slot, b.Slot) }) // RAUC gives them in any order
 	out := make([]diag.UpdateSlot, 0, len(states))
 	for _, s := range states {
 		out = append(out, diag.UpdateSlot{Slot: s.Slot, Name: string(s.Name), Version: s.Version, Booted: s.Booted, Good: s.Good, Next: s.Slot == next})

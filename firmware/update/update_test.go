@@ -102,8 +102,7 @@ func TestAnEventByCommand(t *testing.T) {
 	r.refused(diag.InstallRequest{Source: local}, slot.ErrEvent, "event", "gwctl event end")
 	r.stop()
 	r.set(func() { r.now.Mono += time.Hour; r.now.Wall = r.now.Wall.Add(time.Hour) })
-	r.Updater = New(r.o) // a restart
-	r.run()
+	r.run() // a restart
 	r.refused(diag.InstallRequest{Source: local}, slot.ErrEvent, "event", "an event begun by command, until Mon 2026-11-23 16:00 UTC")
 	if e, err := r.EndEvent(t.Context()); e != nil || err != nil {
 		t.Errorf("%+v, %v", e, err)
@@ -213,6 +212,10 @@ func TestTheSlotsAreShown(t *testing.T) {
 	if u.Image != "courtside-x" || u.Slot != "A" || u.Trial || len(u.Slots) != 2 || !u.Slots[0].Next || u.Slots[1].Next || u.Problem != "" {
 		t.Errorf("%+v", u)
 	}
+	r.rauc.primary = errors.New("unable to find primary boot slot")
+	if u := r.Update(t.Context()); len(u.Slots) != 2 || u.Slots[0].Next || u.Slots[1].Next {
+		t.Errorf("no slot has boots left: %+v", u)
+	}
 }
 
 // The evidence is kept on an image, and nowhere else.
@@ -227,9 +230,9 @@ func TestTheEvidenceIsKept(t *testing.T) {
 			begun := time.Now()
 			r := &rig{t: t, o: Options{Machine: func() slot.Machine { return m }, Dir: dir, Now: func() slot.Moment { return slot.Moment{Mono: time.Since(begun)} },
 				Seen: func() slot.Seen { return slot.Seen{Link: true, Devices: []string{"plc-1"}} }, Log: discard()}}
-			r.Updater = New(r.o)
-			done := make(chan struct{})
 			ctx, cancel := context.WithCancel(t.Context())
+			r.Updater = New(ctx, r.o)
+			done := make(chan struct{})
 			go func() { defer close(done); r.Run(ctx) }()
 			time.Sleep(lookEvery + time.Second)
 			version, seen, known, err := slot.Recall(dir, slot.B)
