@@ -35,8 +35,11 @@ type templateParam struct {
 func (l *loader) template(s *settings.Section) (base *settings.Section, points []settings.Section) {
 	var name string
 	var path settings.Path
-	if !s.Has("template") || s.Get("template", &name) != nil || s.Get("template", &path) != nil {
+	if !s.Has("template") || s.Get("template", &name) != nil {
 		return nil, nil // Decode says what is wrong with the text
+	}
+	if !known(name) && s.Get("template", &path) != nil {
+		return nil, nil
 	}
 	root, err := readTemplate(name, string(path))
 	if err != nil {
@@ -63,9 +66,12 @@ func (l *loader) template(s *settings.Section) (base *settings.Section, points [
 	return base.Only("driver", "options"), points
 }
 
+// known reports whether a template is to be one of the product's; any other is a path.
+func known(name string) bool { return !strings.ContainsAny(name, "/.") }
+
 // readTemplate reads a template: one of the product's by its name, any other by its path.
 func readTemplate(name, path string) (*settings.Section, error) {
-	if !strings.ContainsAny(name, "/.") {
+	if known(name) {
 		text, ok := templates.Read(name)
 		if !ok {
 			return nil, fmt.Errorf("no template is called %q; %s, or a path such as ./%s.yaml", name, settings.OneOf(name, templates.Names()), name)

@@ -271,6 +271,24 @@ func TestCompanions(t *testing.T) {
 }
 
 // TestTheNetworkAlone needs nothing else.
+// TestTemplates takes a template of one's own with the configuration, and one of the product's by its name alone.
+func TestTemplates(t *testing.T) {
+	b := newBench(t)
+	head, _, _ := strings.Cut(good, "devices:")
+	b.put("courtside.yaml", strings.Replace(head, "fast: 100ms", "fast: 100ms, slow: 1s", 1)+`devices:
+  - {id: gates-3, template: turnstile-modbus, with: {gate: gate-03}, options: {address: "192.168.1.11:502"}}
+  - {id: hall, template: models/hall.yaml, options: {address: "192.168.1.12:502"}}
+`)
+	b.put("models/hall.yaml", "model: hall\ndriver: modbus\npoints:\n  - {name: hall/temperature, type: int, scan: fast, source: {table: holding, address: 0, type: uint16}}\n")
+	b.boot(setup.Taken)
+	c, err := config.Load(filepath.Join(b.o.Etc, "gateway.yaml"), all.All())
+	if err != nil || len(c.Devices) != 2 {
+		t.Fatalf("the gateway reads %+v, %v", c, err)
+	}
+	b.put("models/hall.yaml", "model: hall\ndriver: modbus\npoint: []\n")
+	b.refused("models/hall.yaml:3:1: unknown key \"point\"")
+}
+
 func TestTheNetworkAlone(t *testing.T) {
 	b := newBench(t)
 	b.put("network", "links: [{vlan: 7}]\n")
