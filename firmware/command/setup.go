@@ -21,6 +21,9 @@ import (
 // boardVariable names the board, in board.env of an image.
 const boardVariable = "COURTSIDE_BOARD"
 
+// volatileFile is there when the image could not mount its data partition.
+const volatileFile = "/run/courtside-data-volatile"
+
 func setupCommand(version string, registry drivers.Registry) *cobra.Command {
 	c := &cobra.Command{Use: "setup", Short: "Take configuration, identity and network from the setup partition, as an image does at each boot", Args: cobra.NoArgs,
 		Long: "setup checks everything in the folder that people edit, takes what is new if all of it is right, and writes back a report. It describes the network\n" +
@@ -50,6 +53,8 @@ func setupCommand(version string, registry drivers.Registry) *cobra.Command {
 		o.Owner, o.NoOwner = ownerOf(*owner)
 		o.Now, o.Since, o.Board = time.Now(), identity.BuildTime(), os.Getenv(boardVariable)
 		o.Image = image()
+		_, err := os.Stat(volatileFile)
+		o.Volatile = err == nil
 		return runSetup(c, o)
 	}
 	return c

@@ -25,6 +25,7 @@ type checker struct {
 	registry drivers.Registry
 	now      time.Time
 	clockSet bool
+	volatile bool // a key that was removed from the folder may be lost
 
 	config   *config.Config // nil without a right one
 	faults   []string
@@ -154,7 +155,10 @@ func (c *checker) identity() {
 		return
 	}
 	for i, part := range parts {
-		if part == nil {
+		switch {
+		case part == nil && c.volatile: // counting people without a link is better than not counting them
+			return
+		case part == nil:
 			c.fault("%s is missing; put it into the folder beside the others", names[i])
 			return
 		}

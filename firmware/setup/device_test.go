@@ -128,3 +128,30 @@ func TestNobodyToReadIt(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestADataPartitionThatDoesNotMount has lost the key that was removed from the folder: the gateway counts without a link, and is told why.
+func TestADataPartitionThatDoesNotMount(t *testing.T) {
+	b := newBench(t)
+	b.put("courtside.yaml", good)
+	svid := b.papers("dal-001", "gw-north", time.Now(), 24*time.Hour*90)
+	b.boot(setup.Taken)
+	if err := os.RemoveAll(b.o.Etc); err != nil {
+		t.Fatal(err)
+	}
+	b.o.Volatile = true
+	r := b.boot(setup.Taken)
+	if warned := strings.Join(r.Warnings, "\n"); !r.Configured || !strings.Contains(warned, "the data partition of this medium does not mount") {
+		t.Errorf("it says:\n%s", r.Text())
+	}
+	b.put("svid.key", string(svid.KeyPEM()))
+	b.boot(setup.Taken)
+	if b.etc("svid.key") == "" || !b.lies("svid.key") {
+		t.Error("a key was taken from the medium to where the next power cut takes it away")
+	}
+	b.o.Volatile = false
+	if err := os.RemoveAll(b.o.Etc); err != nil {
+		t.Fatal(err)
+	}
+	b.remove("svid.key")
+	b.refused("svid.key is missing")
+}

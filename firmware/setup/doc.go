@@ -21,6 +21,7 @@
 //	power, while files are being renamed         the next boot finds the folder as it was and completes what was begun, before the gateway starts
 //	power, before the key was removed            the next boot removes it
 //	the partition is read-only, full or broken   no report, keys stay; the console and the journal say so; the boot goes on
+//	/data does not mount                         what is right is taken for as long as there is power, without a key that is lost; keys stay in the folder
 //	/data is full                                nothing is taken; the console and the report say so
 //	the clock is not set                         the report says so; no certificate is judged by it
 //	a certificate expires or begins later        a warning with the date: the clock may be wrong, and an old identity still polls and buffers

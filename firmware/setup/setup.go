@@ -31,6 +31,8 @@ type Options struct {
 	// Since is a time that has passed: a clock before it is not set.
 	Since time.Time
 	Owner *Owner // nil leaves files with whoever runs this
+	// Volatile says that the data partition did not mount: what was taken before is gone, and what is taken now goes with the power.
+	Volatile bool
 	// NoOwner says why there is no owner where one is needed: nothing is taken then, because nobody could read it.
 	NoOwner error
 }
@@ -59,6 +61,9 @@ func Run(o Options) (*Report, error) {
 		r.Outcome = Failed
 		r.Faults = append(r.Faults, fmt.Sprintf("this device could not write what it took: %v", err))
 		errs = append(errs, err)
+	}
+	if o.Volatile {
+		r.Warnings = append(r.Warnings, "the data partition of this medium does not mount: keys and everything else that was taken before are gone, and what is taken now is gone with the power; flash the medium anew, or another one")
 	}
 	plan, name := r.present(o)
 	errs = append(errs, r.connect(o, plan, name))
@@ -96,16 +101,16 @@ func (r *Report) take(o Options, f *folder, clockSet bool) error {
 	if !s.fresh() && len(f.faults)+len(s.faults) == 0 {
 		r.Outcome = Unchanged
 		r.describe(f, s, "as it was taken before")
-		r.clean(f, s)
+		r.clean(o, f, s)
 		return nil
 	}
-	c := checker{s: s, registry: o.Registry, now: o.Now, clockSet: clockSet}
+	c := checker{s: s, registry: o.Registry, now: o.Now, clockSet: clockSet, volatile: o.Volatile}
 	c.check()
 	r.Warnings = append(r.Warnings, c.warnings...)
 	if r.Faults = append(f.faults, c.faults...); len(r.Faults) > 0 {
 		r.Outcome = Refused
 		r.describe(f, s, "not taken")
-		r.clean(f, s)
+		r.clean(o, f, s)
 		return nil
 	}
 	if _, err := s.commit(o.Owner); err != nil {
@@ -114,7 +119,7 @@ func (r *Report) take(o Options, f *folder, clockSet bool) error {
 	}
 	r.Outcome = Taken
 	r.describe(f, s, "taken")
-	r.clean(f, s)
+	r.clean(o, f, s)
 	return nil
 }
 
@@ -155,15 +160,15 @@ func (s *staging) isFresh(key string) bool {
 	return false
 }
 
-// clean removes the secrets from the folder that lie in /etc/courtside now.
-func (r *Report) clean(f *folder, s *staging) {
+// clean removes the secrets from the folder that lie in /etc/courtside now, for longer than until the power goes.
+func (r *Report) clean(o Options, f *folder, s *staging) {
 	for _, name := range f.erased {
 		if err := erase(f.root, name); err != nil {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("%s was written over, but could not be removed from the medium: %v", name, cause(err)))
 		}
 	}
 	for _, e := range s.ready {
-		if !e.secret || e.fresh && r.Outcome != Taken {
+		if !e.secret || e.fresh && r.Outcome != Taken || o.Volatile {
 			continue
 		}
 		said := ", and removed from here: anybody who holds this medium could read it"
