@@ -20,9 +20,18 @@ func updates(t *testing.T, i *built, s *site, m *machine, since [2]uint64) {
 	if err := image.MakeKeys(foreign, "Somebody else"); err != nil {
 		t.Fatal(err)
 	}
-	good := i.make(t, s.folder, "good", change{version: i.later(1)})
+	// The first update brings a second authority; from then on the other signer's updates are taken.
+	next := t.TempDir()
+	if err := image.MakeKeys(next, "Next signer"); err != nil {
+		t.Fatal(err)
+	}
+	i.make(t, s.folder, "next-signer", change{version: i.later(1), keys: next})
+	good := i.make(t, s.folder, "good", change{version: i.later(1), files: map[string]string{"/etc/rauc/keyring.pem": authority(t, i.keys) + authority(t, next)}})
+	if answer := m.ask("update install " + s.updates + "/next-signer.raucb"); !regexp.MustCompile(`(?i)sign|certificate`).MatchString(answer) {
+		t.Errorf("a signer that is not known yet is not refused:\n%s", answer)
+	}
 
-	t.Log("-- a good update")
+	t.Log("-- a good update, which knows the next signer")
 	s.update(t, m, good, "B")
 	m.wait("the console's prompt", m.mark, `(?s)courtside: slot B.*gwctl> `)
 	running(t, m, i.later(1), "B")
@@ -60,7 +69,7 @@ func updates(t *testing.T, i *built, s *site, m *machine, since [2]uint64) {
 		}
 		t.Logf("-- falls back: %s", b.name)
 		c := b.change
-		c.version = i.later(version)
+		c.version, c.keys = i.later(version), next
 		version++
 		s.update(t, m, i.make(t, s.folder, "bad", c), "A")
 		m.wait("slot B again, and the console's prompt", m.mark, `(?s)courtside: slot A.*courtside: slot B.*gwctl> `)
@@ -68,6 +77,16 @@ func updates(t *testing.T, i *built, s *site, m *machine, since [2]uint64) {
 		s.moving(m)
 		s.equal("after "+b.name, since)
 	}
+}
+
+// authority is the certificate that a folder of keys stands on.
+func authority(t *testing.T, keys string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(keys, "keyring.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 type badVersion struct {
