@@ -59,9 +59,14 @@ func (o *asker) facts(ctx context.Context) console.Facts {
 	return f
 }
 
-// state says in one line how the gateway stands, without what changes all the time.
+// state asks how the gateway stands.
 func (o *asker) state(ctx context.Context) string {
 	s, err := o.client().Status(ctx)
+	return stateLine(s, err)
+}
+
+// stateLine says in one line how the gateway stands, without what changes all the time.
+func stateLine(s diag.Status, err error) string {
 	switch {
 	case errors.Is(err, diag.ErrNotRunning):
 		return "the gateway does not run; it is started again by itself"
@@ -78,6 +83,17 @@ func (o *asker) state(ctx context.Context) string {
 		}
 	}
 	line := fmt.Sprintf("%d of %d devices answer, link %s", up, len(s.Devices), strings.ToUpper(s.Link.State))
+	if u := s.Update; u != nil {
+		switch {
+		case u.Install == "running":
+			line += "; an update is being installed"
+		case u.Trial:
+			line += fmt.Sprintf("; version %s is on trial in slot %s", u.Version, u.Slot)
+		}
+		if u.Event != nil {
+			line += "; event: " + u.Event.Name
+		}
+	}
 	if len(s.Problems) > 0 {
 		line += "; " + s.Problems[0]
 	}
