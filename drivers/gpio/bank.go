@@ -94,7 +94,7 @@ func (c *conn) take(b *bank) (err error) {
 			c.source.device.Log.Info("a line can be had", "chip", orAny(l.chip), "line", l.line)
 		}
 		l.bank, l.quality, l.refused = b, point.Good, ""
-		l.seq, l.heard, l.asked, l.count = 0, now, now, rand.Uint64()
+		l.seq, l.heard, l.asked, l.doubt, l.count = 0, now, now, 0, rand.Uint64()
 		l.start(now, bits>>n&1 == 1)
 	}
 	return nil

@@ -26,6 +26,7 @@ type line struct {
 	dirty   bool          // the count was not yielded yet
 	seq     uint32        // of the last edge; 0 before the first
 	heard   int64         // monotonic time up to which every edge is known
+	doubt   int64         // monotonic time at which another level was read than the edges tell, with no edge since; else 0
 	asked   int64         // monotonic time at which the level was read, while the edge that led to it may still come; else 0
 }
 

@@ -366,7 +366,7 @@ func TestAnEdgeFromBeforeTheLevelWasRead(t *testing.T) {
 		board.drive(0, true)
 		at := board.Mono()
 		board.mu.Unlock()
-		time.Sleep(150 * ms) // resync has seen it
+		time.Sleep(250 * ms) // resync has seen it, twice
 		board.mu.Lock()
 		l := board.taken[0]
 		l.queue = append(l.queue, edge{at: at + board.skew, rising: true, seq: 1})
@@ -394,6 +394,10 @@ func TestAMissedEdgeIsFound(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		time.Sleep(200 * ms)
+		if got := f.take(); len(got) != 0 {
+			t.Errorf("an edge may still come: %+v", got)
+		}
+		time.Sleep(500 * ms)
 		got := f.take()
 		if len(got) != 2 || got[0].bits != 1 || got[1].bits != start+1 {
 			t.Errorf("after resync: %+v", got)
@@ -463,6 +467,32 @@ func TestOneOfTwoChipsIsPulledOut(t *testing.T) {
 		goes.set(0, false)
 		if got := f.take(); len(got) != 1 || got[0].index != 1 || got[0].bits != 0 {
 			t.Errorf("an edge of the chip that came back: %+v", got)
+		}
+		f.end()
+	})
+}
+
+// TestEdgesThatWaitAreNotMissed: what resync sees meanwhile comes from edges that are only heard later, and counts once.
+func TestEdgesThatWaitAreNotMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		board := newFakeBoard(1)
+		f := follow(t, board, "debounce: 0s\nresync: 100ms", "count line: 0\nedge: both")
+		start := f.take()[0].bits
+		time.Sleep(50 * ms)
+		board.mu.Lock()
+		board.mute(true)
+		board.mu.Unlock()
+		for n := range 4 { // one between each two looks
+			board.set(0, n%2 == 0)
+			time.Sleep(100 * ms)
+		}
+		board.mu.Lock()
+		board.mute(false)
+		board.mu.Unlock()
+		time.Sleep(time.Second)
+		got := f.take()
+		if n := len(got); n == 0 || got[n-1].bits != start+4 {
+			t.Errorf("4 edges are %+v from %d", got, start)
 		}
 		f.end()
 	})

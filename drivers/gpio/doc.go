@@ -34,7 +34,7 @@
 //	a line is somebody else's                bad (resource unavailable), asked for again with each resync, others unaffected
 //	no permission                            Open fails, permanent: the gateway's user belongs in group gpio
 //	the kernel's buffer overran              counters: a declared gap (overrun), the count goes on; contacts: the level is read again
-//	an edge was missed                       found by resync, dated then
+//	an edge was missed                       found by resync, and told when the next one finds it too; dated when it was found
 //	a chip is pulled out                     its points bad (not connected); back within a resync of its return, under whatever number; those of other chips go on. The
 //	                                         last chip ends the connection, transient
 //	the contact bounces for ever             it never counts; the last steady level stands

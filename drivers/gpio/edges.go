@@ -43,7 +43,7 @@ func (c *conn) edges(h heardOf, yield func(*drivers.Block)) {
 		default:
 			c.feed(l, at, e.rising, tell)
 		}
-		l.seq, l.heard, l.asked = e.seq, at, 0
+		l.seq, l.heard, l.asked, l.doubt = e.seq, at, 0, 0
 	}
 	c.flushCounts(now, yield)
 }

@@ -22,6 +22,7 @@ type fakeBoard struct {
 	denied bool
 	raced  bool // somebody takes each line just before we do
 	muted  bool // edges are not told, as when one is missed
+	slow   bool // edges wait: nobody is told that they are there
 	hasty  bool // of two edges of a line that nobody has read yet the kernel tells one, with the level that it finds
 	taken  []*fakeLines
 	keeps  int // edges that the kernel keeps
@@ -99,11 +100,27 @@ func (b *fakeBoard) drive(line uint32, level bool) {
 			if len(l.queue) > b.keeps {
 				l.queue = l.queue[1:] // as the kernel does: the oldest goes
 			}
-			select {
-			case l.signal <- struct{}{}:
-			default:
+			if !b.slow {
+				l.wake()
 			}
 		}
+	}
+}
+
+// mute makes edges wait, or tells of those that did. The board is locked.
+func (b *fakeBoard) mute(on bool) {
+	b.slow = on
+	for _, l := range b.taken {
+		if !on && len(l.queue) > 0 {
+			l.wake()
+		}
+	}
+}
+
+func (l *fakeLines) wake() {
+	select {
+	case l.signal <- struct{}{}:
+	default:
 	}
 }
 
@@ -151,10 +168,7 @@ func (l *fakeLines) read(into []edge) (int, error) {
 		more := len(l.queue) > 0
 		l.board.mu.Unlock()
 		if more {
-			select {
-			case l.signal <- struct{}{}:
-			default:
-			}
+			l.wake()
 		}
 		if n > 0 {
 			return n, nil

@@ -122,13 +122,17 @@ func (c *conn) follow(ctx context.Context, r *readers, yield func(*drivers.Block
 
 // resync reads the levels again, in case an edge was missed, and seeks the lines that could not be had.
 func (c *conn) resync(r *readers, yield func(*drivers.Block)) error {
+	select { // an edge that was heard may be what the level comes from
+	case h := <-r.heard:
+		if h.err == nil {
+			c.edges(h, yield)
+		} else if err := c.lost(h.bank, h.err, yield); err != nil {
+			return err
+		}
+	default:
+	}
 	for _, b := range slices.Clone(c.banks) {
-		if err := c.readLevels(b, func(l *line, now int64, level bool) {
-			if level != l.level {
-				l.asked = now
-				c.feed(l, now, level, func(ch change) { c.tell(l, ch, yield) })
-			}
-		}); err != nil {
+		if err := c.readLevels(b, func(l *line, now int64, level bool) { c.compare(l, now, level, yield) }); err != nil {
 			if err := c.lost(b, err, yield); err != nil {
 				return err
 			}
@@ -137,6 +141,21 @@ func (c *conn) resync(r *readers, yield func(*drivers.Block)) error {
 	c.advance(yield)
 	c.seekAgain(r, yield)
 	return nil
+}
+
+// compare looks at a level that was read beside the edges. One that differs may come from edges that wait to be heard: it counts when it differs
+// the next time too, and none of the line came between. It is dated when it was first seen.
+func (c *conn) compare(l *line, now int64, level bool, yield func(*drivers.Block)) {
+	switch {
+	case level == l.level:
+		l.doubt = 0
+	case l.doubt == 0:
+		l.doubt = now
+	case now-l.doubt >= int64(c.source.o.Resync)/2:
+		at := l.doubt
+		l.asked, l.doubt = now, 0
+		c.feed(l, at, level, func(ch change) { c.tell(l, ch, yield) })
+	}
 }
 
 // untilDue returns when the next level may count.
