@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -125,6 +126,24 @@ func (f *folder) consider(name string) {
 		return
 	}
 	f.strange = append(f.strange, name)
+}
+
+// beside returns the names of files that lie beside the folder and belong into it: a slip that is easily made.
+func beside(dir string) (names []string) {
+	d, err := os.Open(filepath.Dir(dir))
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	entries, _ := d.ReadDir(maxEntries) // what can be read is better than nothing
+	for _, e := range entries {
+		base := strings.TrimSuffix(strings.ToLower(e.Name()), ".txt")
+		if e.Type().IsRegular() && slices.ContainsFunc(slots(), func(s slot) bool { return s.name == base || slices.Contains(s.also, base) }) {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // foreign reports whether a file is one that systems leave wherever they write, or of the image: the report and the examples. macOS puts "._name" beside each file.

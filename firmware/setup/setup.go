@@ -65,6 +65,9 @@ func Run(o Options) (*Report, error) {
 	if o.Volatile {
 		r.Warnings = append(r.Warnings, "the data partition of this medium does not mount: keys and everything else that was taken before are gone, and what is taken now is gone with the power; flash the medium anew, or another one")
 	}
+	for _, name := range beside(o.Medium) {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%s lies beside the folder %s, where nobody looks; move it into the folder", name, filepath.Base(o.Medium)))
+	}
 	plan, name := r.present(o)
 	errs = append(errs, r.connect(o, plan, name))
 	r.notes(f)

@@ -289,6 +289,17 @@ func TestTemplates(t *testing.T) {
 	b.refused("models/hall.yaml:3:1: unknown key \"point\"")
 }
 
+func TestFilesBesideTheFolder(t *testing.T) {
+	b := newBench(t)
+	b.put("../Courtside.yaml.txt", good)
+	b.put("../start4.elf", "x")
+	b.put("../network/x", "x") // a folder of that name is none of ours
+	if r := b.boot(setup.Unchanged); len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "Courtside.yaml.txt lies beside the folder courtside, where nobody looks") {
+		t.Errorf("it warns of %q", r.Warnings)
+	}
+}
+
+// TestTheNetworkAlone needs nothing else.
 func TestTheNetworkAlone(t *testing.T) {
 	b := newBench(t)
 	b.put("network", "links: [{vlan: 7}]\n")
