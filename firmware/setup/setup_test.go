@@ -270,7 +270,6 @@ func TestCompanions(t *testing.T) {
 	}
 }
 
-// TestTheNetworkAlone needs nothing else.
 // TestTemplates takes a template of one's own with the configuration, and one of the product's by its name alone.
 func TestTemplates(t *testing.T) {
 	b := newBench(t)
