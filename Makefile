@@ -18,7 +18,7 @@ IMAGE_ARGS   ?=
 LONG         ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deb build test test-race test-386 acceptance hardware-test bench bench-day demo lint fmt proto cross clean soak soak-gates image image-tools image-test
+.PHONY: help deb deb-test build test test-race test-386 acceptance hardware-test bench bench-day demo lint fmt proto cross clean soak soak-gates image image-tools image-test
 
 help: ## List the targets.
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ cross: ## Build static, stripped gateways and gwctl into bin/linux-arm64/ and bi
 
 deb: ## Build the Debian packages of gateway, gwctl and aggregator for amd64, arm64 and armhf into bin/deb/.
 	GO='$(GO)' boards/deb/build
+
+deb-test: ## Prove the packages: built twice, linted, installed, run by a booted systemd in a container, purged (root; Debian's packages).
+	tools/debtest/check.sh
 
 clean: ## Remove what was built.
 	rm -rf bin .cache tmp
