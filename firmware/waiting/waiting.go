@@ -81,6 +81,7 @@ func New(o Options, err error) *Gateway {
 
 // Run waits, and returns the configuration once there is one, or the error of ctx.
 func (g *Gateway) Run(ctx context.Context) (*config.Config, error) {
+	g.say() // before anybody can ask for the logs
 	end, err := g.serve()
 	if err != nil {
 		g.log.Warn("gwctl will find no gateway while it waits", "err", err)
