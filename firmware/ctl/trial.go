@@ -2,7 +2,6 @@ package ctl
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -203,43 +202,16 @@ func (t *trial) rollBack(ctx context.Context, why string) error {
 	return fmt.Errorf("version %s in slot %s is %w: %s", m.Version, m.Slot, diag.ErrRolledBack, why)
 }
 
-// again gives a slot that was confirmed before its boots back. What fails is said and no error: a reboot would not mend it.
+// again gives a slot that was confirmed before its boots back. What fails is said and no error: a reboot would not mend it. The order of the slots
+// stays: an update that is being installed meanwhile is to be booted next; and when all boots are used up, the boot loader begins with
+// the slot that was confirmed last, whatever the order.
 func (t *trial) again(ctx context.Context) error {
 	if err := t.step(ctx, childTries, "rauc", "status", "mark-good", "booted"); err != nil {
 		t.tell("slot %s is confirmed, but its boots could not be counted anew: %v", t.machine.Slot, err)
 		return ctx.Err()
 	}
-	raw, err := t.timed(ctx, "rauc", "status", "--output-format=json")
-	if err == nil && otherIsBad(raw, t.machine.Slot) {
-		// It was rolled back, by the boot loader or by this program: it must not be the first one to be tried when all boots are used up.
-		err = t.step(ctx, childTries, "rauc", "status", "mark-active", "booted")
-	}
-	if err != nil {
-		t.tell("%v", err)
-	}
 	t.tell("slot %s, version %s, is confirmed", t.machine.Slot, t.machine.Version)
 	return ctx.Err()
-}
-
-// otherIsBad reports whether RAUC says that a slot other than ours cannot be booted. A slot with an update that waits for its reboot can.
-func otherIsBad(raw []byte, ours slot.Name) bool {
-	var status struct {
-		Slots []map[string]struct {
-			Boot string `json:"bootname"`
-			Good string `json:"boot_status"`
-		} `json:"slots"`
-	}
-	if json.Unmarshal(raw, &status) != nil {
-		return false
-	}
-	for _, one := range status.Slots {
-		for _, s := range one {
-			if s.Boot != "" && s.Boot != string(ours) && s.Good == "bad" {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // step runs a child program until it succeeds, so many times at most.
