@@ -23,6 +23,10 @@ import (
 const (
 	// ledVariable names the board's light, in board.env of an image.
 	ledVariable = "COURTSIDE_LED"
+	// startPatience is how long a start may take; as TimeoutStartSec= of the unit.
+	startPatience = 15 * time.Minute
+	// waitPatience is how long a gateway that waits may be at one step.
+	waitPatience = 45 * time.Second
 	// ledPeriod is how often the light follows the gateway.
 	ledPeriod = time.Second
 )
@@ -61,12 +65,17 @@ func (r *runner) run(c *cobra.Command) error {
 	}
 	log := logger(c.ErrOrStderr(), config.Log{Format: "text"})
 	defer r.shine(c.Context(), log)()
-	if err != nil {
+	waited := err != nil
+	if waited {
 		if cfg, err = r.await(c.Context(), log, err); err != nil {
 			return nil // it was told to stop
 		}
 	}
 	log = logger(c.ErrOrStderr(), cfg.Log)
+	service := notify.FromEnvironment(log)
+	if waited { // systemd takes it for started, and still it may have a large spool to repair
+		service.Allow(startPatience)
+	}
 	g, err := gateway.Start(c.Context(), cfg, gateway.Deps{Version: r.version, Log: log, Load: r.load, File: r.file, Image: thisImage(log)})
 	if err != nil {
 		return err
@@ -74,8 +83,8 @@ func (r *runner) run(c *cobra.Command) error {
 	log.Info("gateway runs", "venue", cfg.Venue, "gateway", cfg.Gateway, "version", r.version, "devices", len(cfg.Devices), "points", len(cfg.Table))
 	status := g.Status
 	r.status.Store(&status)
-	service := notify.FromEnvironment(log)
 	service.Ready(g.Summary())
+	service.Allow(0)
 	watched := watch(c.Context(), service, g.Summary, g.Parts()...)
 	stop := reloadOnHangup(c, g, service)
 	err = g.Wait()
@@ -95,7 +104,7 @@ func (r *runner) await(ctx context.Context, log *slog.Logger, err error) (*confi
 	service := notify.FromEnvironment(log) // a gateway that waits has started
 	summary := func() string { return "waits for its configuration " + r.file }
 	service.Ready(summary())
-	defer watch(ctx, service, summary)()
+	defer watch(ctx, service, summary, notify.Part{Name: "waiting", Alive: func(context.Context) error { return w.Stuck(waitPatience) }})()
 	return w.Run(ctx)
 }
 

@@ -24,6 +24,7 @@ import (
 
 	"github.com/courtside-edge/courtside/firmware/config"
 	"github.com/courtside-edge/courtside/firmware/diag"
+	"github.com/courtside-edge/courtside/sync/notify"
 )
 
 const (
@@ -54,6 +55,7 @@ type Gateway struct {
 	logs  *diag.Recorder
 	since time.Time
 	asked chan struct{} // somebody wants the file to be read now
+	pulse notify.Pulse  // of Run
 
 	mu     sync.Mutex
 	err    error // why there is nothing to run with
@@ -90,14 +92,18 @@ func (g *Gateway) Run(ctx context.Context) (*config.Config, error) {
 	ticker := time.NewTicker(lookPeriod)
 	defer ticker.Stop()
 	for {
+		g.pulse.Work()
 		g.say()
+		g.pulse.Rest()
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-g.o.Wake:
+			g.pulse.Work()
 			_ = g.read()
 		case <-g.asked:
 		case <-ticker.C:
+			g.pulse.Work()
 			g.look()
 		}
 		if c := g.found(); c != nil {
@@ -105,6 +111,11 @@ func (g *Gateway) Run(ctx context.Context) (*config.Config, error) {
 			return c, nil
 		}
 	}
+}
+
+// Stuck returns an error when Run has been at one step for longer than patience: at a lock, or at the file.
+func (g *Gateway) Stuck(patience time.Duration) error {
+	return g.pulse.Stuck("the wait for a configuration", patience)
 }
 
 // serve answers on the socket until end, which waits.

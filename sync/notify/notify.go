@@ -14,6 +14,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -68,6 +69,17 @@ func (s *Service) Reloading() { s.say("", daemon.SdNotifyReloading) }
 
 // Stopping says that the service is about to end.
 func (s *Service) Stopping() { s.say("", daemon.SdNotifyStopping) }
+
+// Allow gives the watchdog's next answers another interval, for work that takes long and that nobody watches; 0 for the unit's own again.
+func (s *Service) Allow(interval time.Duration) {
+	if s.interval == 0 {
+		return
+	}
+	if interval <= 0 {
+		interval = s.interval
+	}
+	s.say("", "WATCHDOG_USEC="+strconv.FormatInt(interval.Microseconds(), 10))
+}
 
 // Attend watches until ctx ends, says then that the service is stopping, and returns. ended ends it sooner, and waits.
 func (s *Service) Attend(ctx context.Context, status func() string, parts ...Part) (ended func()) {

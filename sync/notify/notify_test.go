@@ -162,7 +162,9 @@ func TestARealSocketHears(t *testing.T) {
 	s.Ready("2 of 2 devices answer")
 	s.Reloading()
 	s.Ready("2 of 2 devices answer")
-	for _, want := range []string{"READY=1\nSTATUS=2 of 2 devices answer", "RELOADING=1", "READY=1"} {
+	s.Allow(15 * time.Minute)
+	s.Allow(0)
+	for _, want := range []string{"READY=1\nSTATUS=2 of 2 devices answer", "RELOADING=1", "READY=1", "WATCHDOG_USEC=900000000", "WATCHDOG_USEC=20000"} {
 		if got := next(); got != want {
 			t.Errorf("heard %q, want %q", got, want)
 		}
