@@ -56,7 +56,7 @@ func updates(t *testing.T, i *built, s *site, m *machine, since [2]uint64) {
 
 	t.Log("-- an event")
 	m.ask("event begin --for 1h")
-	if answer := m.ask("update install " + s.updates + "/good.raucb --allow-downgrade"); !strings.Contains(strings.ToLower(answer), "event") {
+	if answer := m.ask("update install " + s.updates + "/tampered.raucb"); !strings.Contains(strings.ToLower(answer), "event") {
 		t.Errorf("an update during an event is not refused for that:\n%s", answer)
 	}
 	m.ask("event end")
