@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -177,12 +178,32 @@ func (b *Build) slot(ctx context.Context) error {
 	if _, err := b.command(ctx, "find", root, "-newermt", b.Epoch.UTC().Format("2006-01-02 15:04:05"), "-exec", "touch", "-h", "-d", fmt.Sprintf("@%d", b.Epoch.Unix()), "{}", "+"); err != nil {
 		return err
 	}
-	const uuid = "636f7572-7473-4964-8520-000000000001"
-	if _, err := b.command(ctx, "mke2fs", "-q", "-t", "ext4", "-O", "^has_journal,^metadata_csum,^64bit,^orphan_file", "-m", "0", "-L", "courtside", "-U", uuid, "-E", "hash_seed="+uuid,
-		"-d", root, b.slotFile(), fmt.Sprintf("%dM", slotSize>>20)); err != nil {
+	// As small as its content allows: an update writes and verifies every block of it.
+	used, err := b.command(ctx, "du", "-sk", "--apparent-size", root)
+	if err != nil {
 		return err
 	}
-	_, err := b.command(ctx, "e2fsck", "-fn", b.slotFile())
+	blocks, err := b.command(ctx, "du", "-sk", root)
+	if err != nil {
+		return err
+	}
+	size := int64(0)
+	for _, s := range []string{used, blocks} {
+		n, err := strconv.ParseInt(strings.Fields(s)[0], 10, 64)
+		if err != nil {
+			return fmt.Errorf("the size of %s: %w", root, err)
+		}
+		size = max(size, n<<10)
+	}
+	if size += size/16 + 16<<20; size > slotSize {
+		return fmt.Errorf("the system has %d MB and a slot %d", size>>20, slotSize>>20)
+	}
+	const uuid = "636f7572-7473-4964-8520-000000000001"
+	if _, err := b.command(ctx, "mke2fs", "-q", "-t", "ext4", "-b", "4096", "-O", "^has_journal,^metadata_csum,^64bit,^orphan_file", "-m", "0", "-L", "courtside", "-U", uuid, "-E", "hash_seed="+uuid,
+		"-d", root, b.slotFile(), fmt.Sprintf("%dM", size>>20)); err != nil {
+		return err
+	}
+	_, err = b.command(ctx, "e2fsck", "-fn", b.slotFile())
 	return err
 }
 
