@@ -48,6 +48,7 @@ type Aggregator struct {
 	authority  *identity.Authority // that enrols gateways; nil for none
 	enrolment  enrolment
 	updates    *update.Server // nil for none
+	orders     net.Listener   // to update gateways; nil for none
 	log        *log.Segmented
 	keeper     *keeper
 	ingest     *ingest.Ingest
@@ -312,9 +313,7 @@ func (a *Aggregator) Wait() error {
 			err = errors.Join(err, a.identity.Close())
 		}
 		err = errors.Join(err, a.enrolment.close())
-		if a.updates != nil {
-			err = errors.Join(err, a.updates.Close())
-		}
+		err = errors.Join(err, a.closeUpdates())
 		if a.listener != nil {
 			_ = a.listener.Close() // closed already when the server ran
 		}

@@ -80,7 +80,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Run serves until ctx ends, and waits for what is under way, for a while.
 func (s *Server) Run(ctx context.Context) error {
-	l := tls.NewListener(&bounded{Listener: s.listener, free: make(chan struct{}, max(s.o.MaxClients, 1))}, s.o.TLS)
+	l := tls.NewListener(&bounded{Listener: s.listener, free: make(chan struct{}, max(s.o.MaxClients, 1)), closed: make(chan struct{})}, s.o.TLS)
 	done := make(chan error, 1)
 	go func() { done <- s.server.Serve(l) }()
 	select {
@@ -208,11 +208,23 @@ func (p *patient) Write(b []byte) (int, error) {
 // bounded accepts so many connections at once.
 type bounded struct {
 	net.Listener
-	free chan struct{}
+	free   chan struct{}
+	closed chan struct{}
+	once   sync.Once
+}
+
+// Close ends Accept too when it waits for a place: the server closes its listener first, and its connections when Accept has ended.
+func (b *bounded) Close() error {
+	b.once.Do(func() { close(b.closed) })
+	return b.Listener.Close()
 }
 
 func (b *bounded) Accept() (net.Conn, error) {
-	b.free <- struct{}{} // at the server's end every connection is closed, which makes room
+	select {
+	case b.free <- struct{}{}:
+	case <-b.closed:
+		return nil, net.ErrClosed
+	}
 	c, err := b.Listener.Accept()
 	if err != nil {
 		<-b.free

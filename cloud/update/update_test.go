@@ -195,6 +195,24 @@ func TestOnlyGatewaysOfTheTrustDomain(t *testing.T) {
 	}
 }
 
+// A server all of whose places are taken ends at once.
+func TestAFullServerEnds(t *testing.T) {
+	p := open(t, 1)
+	if _, _, err := p.ask(p.gateway(), http.MethodHead, "/x.raucb", ""); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.stop() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("it has not ended within a minute")
+	}
+}
+
 // More connections than are allowed wait; each that ends lets another in.
 func TestConnectionsAreBounded(t *testing.T) {
 	p := open(t, 2)
@@ -211,9 +229,17 @@ func TestConnectionsAreBounded(t *testing.T) {
 		t.Fatalf("a third was answered: %v", err)
 	case <-time.After(100 * time.Millisecond): // it cannot prove more than that nothing came yet
 	}
-	first.CloseIdleConnections()
-	if err := <-answered; err != nil {
-		t.Errorf("after one has gone: %v", err)
+	gone := time.NewTicker(10 * time.Millisecond) // a connection is idle a moment after its answer
+	defer gone.Stop()
+	for ended := false; !ended; {
+		select {
+		case err := <-answered:
+			if ended = true; err != nil {
+				t.Errorf("after one has gone: %v", err)
+			}
+		case <-gone.C:
+			first.CloseIdleConnections()
+		}
 	}
 	if err := p.stop(); err != nil {
 		t.Errorf("it ends with an error: %v", err)

@@ -174,7 +174,7 @@ func (g *Gateway) openWorkers() error {
 }
 
 func (g *Gateway) openUplink(ctx context.Context) error {
-	o := uplink.Options{Venue: g.c.Venue, Gateway: g.c.Gateway, Dial: g.d.Dial, RateLimit: g.c.Uplink.RateLimit, Spool: g.keeper, Status: g.wireStatus, CloudTime: g.cloudTime, Now: g.now, Log: g.log}
+	o := uplink.Options{Venue: g.c.Venue, Gateway: g.c.Gateway, Dial: g.d.Dial, RateLimit: g.c.Uplink.RateLimit, Spool: g.keeper, Status: g.wireStatus, CloudTime: g.cloudTime, Now: g.now, Update: g.orderUpdate, Log: g.log}
 	if o.Dial == nil {
 		var err error
 		if err = g.openIdentity(ctx); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/courtside-edge/courtside/firmware/slot"
 	"github.com/courtside-edge/courtside/firmware/update"
 	"github.com/courtside-edge/courtside/sync/identity"
+	"github.com/courtside-edge/courtside/sync/wire"
 )
 
 var _ diag.Updater = (*Gateway)(nil)
@@ -71,6 +72,11 @@ func (g *Gateway) Update(ctx context.Context) diag.Update { return g.updates.Upd
 // InstallUpdate implements diag.Updater.
 func (g *Gateway) InstallUpdate(ctx context.Context, r diag.InstallRequest) (diag.Install, error) {
 	return g.updates.InstallUpdate(ctx, r)
+}
+
+// orderUpdate takes the aggregator's order.
+func (g *Gateway) orderUpdate(o wire.UpdateOrder) error {
+	return g.updates.Order(diag.InstallRequest{Source: o.URL, Force: o.Force, Reboot: o.Reboot}, o.Version)
 }
 
 // Reboot implements diag.Updater.

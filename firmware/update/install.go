@@ -28,19 +28,61 @@ func (u *Updater) InstallUpdate(ctx context.Context, r diag.InstallRequest) (dia
 		u.running.Done()
 		return diag.Install{}, u.refuse(r.Source, err)
 	}
-	u.mu.Lock()
-	u.last = diag.Install{State: "running", Source: r.Source, Version: j.bundle.Version, Begun: time.Now().UTC()}
-	if j.proxy != nil {
-		u.source = j.proxy.remote
-	}
-	now := u.last
-	u.mu.Unlock()
-	u.o.Log.Info("an update is being installed", "source", r.Source, "version", j.bundle.Version, "forced", r.Force)
+	now := u.note(j)
 	go func() { // begin has counted it for Run, which waits
 		defer u.running.Done()
 		u.finish(j, u.install(j))
 	}()
 	return now, nil
+}
+
+// Order is an install that nobody waits for: what can be told at once it returns, the rest is logged and stands in the status. The update has to
+// have the version, unless that is empty; one that runs already is no error. An order comes over the network only, and never takes an update back.
+func (u *Updater) Order(r diag.InstallRequest, version string) error {
+	if m := u.o.Machine(); version != "" && string(m.Version) == version {
+		return nil
+	}
+	r.Downgrade = false
+	_, err := parseURL(r.Source)
+	if err == nil {
+		err = u.begin(r)
+	}
+	if err != nil {
+		return u.refuse(r.Source, err)
+	}
+	go func() { // begin has counted it for Run, which waits
+		defer u.running.Done()
+		j, err := u.prepare(context.Background(), r) // which ends with the updater all the same
+		if err == nil && version != "" && j.bundle.Version != version {
+			_ = j.proxy.close() // nothing of it is wanted
+			err = fmt.Errorf("the update has version %s, version %s was ordered", j.bundle.Version, version)
+		}
+		if err != nil {
+			_ = u.refuse(r.Source, err) // which logs and counts it
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			u.busy = false
+			now := time.Now().UTC()
+			u.last = diag.Install{State: "failed", Source: r.Source, Begun: now, Ended: now, Error: err.Error()}
+			return
+		}
+		u.note(j)
+		u.finish(j, u.install(j))
+	}()
+	return nil
+}
+
+// note notes that an install runs.
+func (u *Updater) note(j *job) diag.Install {
+	r := j.req
+	u.o.Log.Info("an update is being installed", "source", r.Source, "version", j.bundle.Version, "forced", r.Force)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.last = diag.Install{State: "running", Source: r.Source, Version: j.bundle.Version, Begun: time.Now().UTC()}
+	if j.proxy != nil {
+		u.source = j.proxy.remote
+	}
+	return u.last
 }
 
 // begin refuses what can be refused before anything is looked at, and keeps others out until busy is false again.

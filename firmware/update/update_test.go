@@ -179,6 +179,47 @@ func TestOneInstallAtATime(t *testing.T) {
 	}
 }
 
+func TestAnOrderOfTheAggregator(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.o.Calendar = tonight(t) })
+	order := diag.InstallRequest{Source: r.address(), Reboot: true}
+	ends := func(state, says string) {
+		t.Helper()
+		r.until("the order is done", func() bool {
+			in := r.Update(t.Context()).Install
+			return in.State == state && (state != "done" || in.Reboot != "")
+		})
+		if in := r.Update(t.Context()).Install; !strings.Contains(in.Error+in.Reboot, says) {
+			t.Errorf("%+v, want %q", in, says)
+		}
+	}
+	if err := r.Order(order, "20261123.1"); err != nil || r.Update(t.Context()).Install.State != "none" {
+		t.Errorf("the version that runs: %v", err)
+	}
+	if err := r.Order(diag.InstallRequest{Source: local}, ""); err == nil || !strings.Contains(err.Error(), "https") {
+		t.Errorf("a file: %v", err)
+	}
+	if err := r.Order(order, "20261124.7"); err != nil {
+		t.Fatal(err)
+	}
+	ends("failed", "version 20261124.7 was ordered")
+	r.rauc.bundle.Version = "20261122.1"
+	if err := r.Order(diag.InstallRequest{Source: r.address(), Downgrade: true}, ""); err != nil {
+		t.Fatal(err)
+	}
+	r.until("the older one is refused", func() bool { return r.Update(t.Context()).Refused["downgrade"] == 1 })
+	r.rauc.bundle.Version = "20261124.1"
+	r.until("it is free again", func() bool { return r.Order(order, "20261124.1") == nil })
+	ends("done", "asked for")
+	r.on()
+	if err := r.Order(order, ""); !errors.Is(err, slot.ErrEvent) {
+		t.Errorf("during a game: %v", err)
+	}
+	r.stop()
+	if err := r.Order(order, ""); !errors.Is(err, errStopped) {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 func TestTheGatewayStopsInTheMiddle(t *testing.T) {
 	r := newRig(t)
 	r.rauc.hold = make(chan struct{})

@@ -98,6 +98,7 @@ var (
 	errExpired = errors.New("the command has expired")
 	errUnknown = errors.New("the command is not known")
 	errNoTable = errors.New("no such point table is here")
+	errNoTime  = errors.New("the time is not known here, so that nobody can tell whether the order has expired")
 )
 
 // obey does what a command wants and replies.
@@ -119,10 +120,19 @@ func (s *session) obey(c wire.Command) {
 }
 
 func (s *session) do(c wire.Command) error {
-	if now, known := s.u.o.Now(); known && !c.Expires.IsZero() && now.After(c.Expires) {
+	now, known := s.u.o.Now()
+	if known && !c.Expires.IsZero() && now.After(c.Expires) {
 		return errExpired
 	}
 	switch c.Kind {
+	case wire.Update:
+		switch {
+		case s.u.o.Update == nil:
+			return errUnknown
+		case !known || c.Expires.IsZero(): // an old order that is played again must not take an update back
+			return errNoTime
+		}
+		return s.u.o.Update(c.Order)
 	case wire.TableWanted:
 		t, ok := s.u.o.Spool.Table(c.Table)
 		if !ok {

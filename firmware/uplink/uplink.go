@@ -82,6 +82,9 @@ type Options struct {
 	// CloudTime is told the cloud's time of each ack that answers an inventory, and how long ago that was sent. It reports whether the
 	// inventory says more now, which then goes out at once. nil for none.
 	CloudTime func(cloud time.Time, roundTrip time.Duration) (told bool)
+	// Update takes an order to update the image, and returns at once why not; nil for a gateway that cannot. It is given orders that somebody vouches
+	// for, and that have not expired by a time that is known.
+	Update func(wire.UpdateOrder) error
 	// Judge returns who judges acks and commands of a session; nil believes the broker.
 	Judge func(Session) Judge
 	// Sign returns a batch with a signature; nil sends it as it is.

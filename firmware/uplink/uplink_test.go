@@ -492,6 +492,59 @@ func TestCommands(t *testing.T) {
 	})
 }
 
+// An order to update is handed on only while it can be told that it has not expired.
+func TestAnOrderToUpdate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud()
+		known := true
+		var got []wire.UpdateOrder
+		answer := error(nil)
+		r := start(t, c, func(o *Options) {
+			o.Now = func() (time.Time, bool) { return time.Now(), known }
+			o.Update = func(w wire.UpdateOrder) error { got = append(got, w); return answer }
+		})
+		time.Sleep(time.Second)
+		id := 0
+		order := func(expires time.Time) string {
+			t.Helper()
+			id++
+			n := len(c.messages(0))
+			cmd := wire.Command{ID: fmt.Sprint("u", id), Kind: wire.Update, Expires: expires, Order: wire.UpdateOrder{URL: "https://a:8884/x.raucb", Version: "7", Reboot: true}}
+			c.newest().deliver(wire.CommandCh, wire.EncodeCommand(cmd))
+			time.Sleep(time.Second)
+			for _, m := range c.messages(n) {
+				if strings.HasSuffix(m.Topic, "/reply") {
+					reply, err := wire.DecodeReply(m.Payload)
+					if err != nil || reply.ID != cmd.ID {
+						t.Fatalf("%+v, %v", reply, err)
+					}
+					return reply.Error
+				}
+			}
+			return "no reply"
+		}
+		soon := time.Now().Add(time.Hour)
+		if said := order(soon); said != "" || len(got) != 1 || got[0] != (wire.UpdateOrder{URL: "https://a:8884/x.raucb", Version: "7", Reboot: true}) {
+			t.Errorf("%q, %+v", said, got)
+		}
+		answer = errors.New("an event is on")
+		if said := order(soon); said != "an event is on" || len(got) != 2 {
+			t.Errorf("%q, %+v", said, got)
+		}
+		if said := order(time.Time{}); said != errNoTime.Error() {
+			t.Errorf("one that never expires: %q", said)
+		}
+		if said := order(time.Now().Add(-time.Second)); said != errExpired.Error() {
+			t.Errorf("one that has expired: %q", said)
+		}
+		known = false
+		if said := order(soon); said != errNoTime.Error() || len(got) != 2 {
+			t.Errorf("without the time: %q, %+v", said, got)
+		}
+		r.stop()
+	})
+}
+
 func TestReplayCredit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud()

@@ -472,6 +472,7 @@ const (
 	CommandKind_COMMAND_KIND_UNSPECIFIED  CommandKind = 0
 	CommandKind_COMMAND_KIND_TABLE_WANTED CommandKind = 1
 	CommandKind_COMMAND_KIND_REBIRTH      CommandKind = 2
+	CommandKind_COMMAND_KIND_UPDATE       CommandKind = 3
 )
 
 // Enum value maps for CommandKind.
@@ -480,11 +481,13 @@ var (
 		0: "COMMAND_KIND_UNSPECIFIED",
 		1: "COMMAND_KIND_TABLE_WANTED",
 		2: "COMMAND_KIND_REBIRTH",
+		3: "COMMAND_KIND_UPDATE",
 	}
 	CommandKind_value = map[string]int32{
 		"COMMAND_KIND_UNSPECIFIED":  0,
 		"COMMAND_KIND_TABLE_WANTED": 1,
 		"COMMAND_KIND_REBIRTH":      2,
+		"COMMAND_KIND_UPDATE":       3,
 	}
 )
 
@@ -1823,7 +1826,11 @@ type Command struct {
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	ExpiresUnix   int64                  `protobuf:"zigzag64,2,opt,name=expires_unix,json=expiresUnix,proto3" json:"expires_unix,omitempty"` // 0 for never
 	Kind          CommandKind            `protobuf:"varint,3,opt,name=kind,proto3,enum=courtside.sync.v1.CommandKind" json:"kind,omitempty"`
-	Table         []byte                 `protobuf:"bytes,4,opt,name=table,proto3" json:"table,omitempty"` // hash, of TABLE_WANTED
+	Table         []byte                 `protobuf:"bytes,4,opt,name=table,proto3" json:"table,omitempty"`     // hash, of TABLE_WANTED
+	Url           string                 `protobuf:"bytes,5,opt,name=url,proto3" json:"url,omitempty"`         // of UPDATE: where the update of the image is, https
+	Version       string                 `protobuf:"bytes,6,opt,name=version,proto3" json:"version,omitempty"` // of UPDATE: which version it has to have; empty for any that is newer
+	Force         bool                   `protobuf:"varint,7,opt,name=force,proto3" json:"force,omitempty"`    // of UPDATE: in spite of an event
+	Reboot        bool                   `protobuf:"varint,8,opt,name=reboot,proto3" json:"reboot,omitempty"`  // of UPDATE: when it is installed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1884,6 +1891,34 @@ func (x *Command) GetTable() []byte {
 		return x.Table
 	}
 	return nil
+}
+
+func (x *Command) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Command) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Command) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *Command) GetReboot() bool {
+	if x != nil {
+		return x.Reboot
+	}
+	return false
 }
 
 // Reply answers a command.
@@ -2068,12 +2103,16 @@ const file_courtside_proto_rawDesc = "" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\x129\n" +
 	"\x06epochs\x18\x03 \x03(\v2!.courtside.sync.v1.EpochInventoryR\x06epochs\x12*\n" +
-	"\x04gaps\x18\x04 \x03(\v2\x16.courtside.sync.v1.GapR\x04gaps\"\x86\x01\n" +
+	"\x04gaps\x18\x04 \x03(\v2\x16.courtside.sync.v1.GapR\x04gaps\"\xe0\x01\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fexpires_unix\x18\x02 \x01(\x12R\vexpiresUnix\x122\n" +
 	"\x04kind\x18\x03 \x01(\x0e2\x1e.courtside.sync.v1.CommandKindR\x04kind\x12\x14\n" +
-	"\x05table\x18\x04 \x01(\fR\x05table\"-\n" +
+	"\x05table\x18\x04 \x01(\fR\x05table\x12\x10\n" +
+	"\x03url\x18\x05 \x01(\tR\x03url\x12\x18\n" +
+	"\aversion\x18\x06 \x01(\tR\aversion\x12\x14\n" +
+	"\x05force\x18\a \x01(\bR\x05force\x12\x16\n" +
+	"\x06reboot\x18\b \x01(\bR\x06reboot\"-\n" +
 	"\x05Reply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05error*C\n" +
@@ -2126,11 +2165,12 @@ const file_courtside_proto_rawDesc = "" +
 	"\x10GAP_REASON_RESET\x10\x04\x12\x1a\n" +
 	"\x16GAP_REASON_DISK_FAILED\x10\x05\x12\x16\n" +
 	"\x12GAP_REASON_CORRUPT\x10\x06\x12\x1a\n" +
-	"\x16GAP_REASON_UNACCOUNTED\x10\a*d\n" +
+	"\x16GAP_REASON_UNACCOUNTED\x10\a*}\n" +
 	"\vCommandKind\x12\x1c\n" +
 	"\x18COMMAND_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19COMMAND_KIND_TABLE_WANTED\x10\x01\x12\x18\n" +
-	"\x14COMMAND_KIND_REBIRTH\x10\x02B3Z1github.com/courtside-edge/courtside/sync/contractb\x06proto3"
+	"\x14COMMAND_KIND_REBIRTH\x10\x02\x12\x17\n" +
+	"\x13COMMAND_KIND_UPDATE\x10\x03B3Z1github.com/courtside-edge/courtside/sync/contractb\x06proto3"
 
 var (
 	file_courtside_proto_rawDescOnce sync.Once

@@ -90,6 +90,7 @@ type CommandKind uint8
 const (
 	TableWanted CommandKind = 1
 	Rebirth     CommandKind = 2
+	Update      CommandKind = 3
 )
 
 // Command is what the aggregator asks of a gateway.
@@ -98,6 +99,15 @@ type Command struct {
 	Expires time.Time
 	Kind    CommandKind
 	Table   point.TableHash // for TableWanted
+	Order   UpdateOrder     // for Update
+}
+
+// UpdateOrder asks a gateway to install an update of the image that it runs on.
+type UpdateOrder struct {
+	URL     string // https
+	Version string // that it has to have; empty for any that is newer
+	Force   bool   // in spite of an event
+	Reboot  bool   // when it is installed
 }
 
 // Reply answers a command.

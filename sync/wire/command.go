@@ -6,11 +6,15 @@ import (
 	"github.com/courtside-edge/courtside/sync/contract"
 )
 
-// MaxCommandID bounds a command's id in bytes.
-const MaxCommandID = 64
+const (
+	// MaxCommandID bounds a command's id in bytes.
+	MaxCommandID = 64
+	// maxURLBytes and maxVersionBytes bound what an order of an update says.
+	maxURLBytes, maxVersionBytes = 1024, 64
+)
 
 // Valid reports whether k is a known command.
-func (k CommandKind) Valid() bool { return k == TableWanted || k == Rebirth }
+func (k CommandKind) Valid() bool { return k >= TableWanted && k <= Update }
 
 // String returns the command's name for logs.
 func (k CommandKind) String() string {
@@ -19,6 +23,8 @@ func (k CommandKind) String() string {
 		return "table-wanted"
 	case Rebirth:
 		return "rebirth"
+	case Update:
+		return "update"
 	}
 	return fmt.Sprintf("command(%d)", uint8(k))
 }
@@ -28,6 +34,9 @@ func EncodeCommand(c Command) []byte {
 	m := &contract.Command{Id: text(c.ID), ExpiresUnix: unix(c.Expires), Kind: contract.CommandKind(c.Kind)}
 	if c.Kind == TableWanted {
 		m.Table = c.Table[:]
+	}
+	if c.Kind == Update {
+		m.Url, m.Version, m.Force, m.Reboot = text(c.Order.URL), text(c.Order.Version), c.Order.Force, c.Order.Reboot
 	}
 	return encodeControl(m)
 }
@@ -52,6 +61,15 @@ func DecodeCommand(payload []byte) (Command, error) {
 		if c.Table, err = from16("table hash", m.Table); err != nil {
 			return c, fmt.Errorf("decoding command %s: %w", c.ID, err)
 		}
+	}
+	if kind == Update {
+		if err := checkText("address", m.Url, maxURLBytes); err != nil {
+			return c, fmt.Errorf("decoding command %s: %w", c.ID, err)
+		}
+		if err := checkText("version", m.Version, maxVersionBytes); err != nil {
+			return c, fmt.Errorf("decoding command %s: %w", c.ID, err)
+		}
+		c.Order = UpdateOrder{URL: m.Url, Version: m.Version, Force: m.Force, Reboot: m.Reboot}
 	}
 	return c, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/courtside-edge/courtside/cloud/aggregator"
 	cloudconfig "github.com/courtside-edge/courtside/cloud/config"
+	"github.com/courtside-edge/courtside/cloud/update"
 	"github.com/courtside-edge/courtside/drivers/all"
 	"github.com/courtside-edge/courtside/drivers/devicetest/modbusserver"
 	"github.com/courtside-edge/courtside/firmware/config"
@@ -36,6 +37,7 @@ const name = "courtside-x-20261124.1.raucb"
 type house struct {
 	*testing.T
 	dir    string
+	orders string // where the aggregator takes them
 	rauc   *rauctest.Service
 	link   *faulttest.Proxy // to where updates are read
 	update []byte
@@ -109,9 +111,10 @@ identity: {trust_domain: courtside.test, cert_file: cloud-id/svid.pem, key_file:
 api: {listen: "127.0.0.1:0"}
 broker: {listen: "127.0.0.1:0"}
 updates: {listen: "127.0.0.1:0", dir: updates}
-venues: [{id: dal-001, gateways: [{id: gw-north, devices: [plc]}]}]
+venues: [{id: dal-001, gateways: [{id: gw-north, devices: [plc]}, {id: gw-south, devices: [plc-2]}]}]
 `))
 	h.must(err)
+	h.orders = aggregator.OrdersDir(c)
 	a, err := aggregator.Start(context.Background(), c, aggregator.Deps{Version: "test", Log: h.logger("aggregator")})
 	h.must(err)
 	h.Cleanup(func() { h.must(a.Close()) })
@@ -214,4 +217,83 @@ func TestAnUpdateFromTheAggregator(t *testing.T) {
 	h.rauc.Close()
 	h.wants(diag.ExitRefused, "RAUC does not answer on the system bus", "update", "install", h.address())
 	h.wants(diag.ExitOK, "RAUC does not answer on the system bus", "update", "status")
+}
+
+// until waits until ask has nothing to say.
+func (h *house) until(ask func() string) {
+	h.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		wrong := ask()
+		if wrong == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			h.Fatalf("after a minute: %s", wrong)
+		}
+	}
+}
+
+// says waits until a program's log holds all of words in one line.
+func (h *house) says(words ...string) {
+	h.Helper()
+	h.until(func() string {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+	lines:
+		for line := range strings.Lines(h.said.String()) {
+			for _, w := range words {
+				if !strings.Contains(line, w) {
+					continue lines
+				}
+			}
+			return ""
+		}
+		return fmt.Sprintf("no line of the logs has %q", words)
+	})
+}
+
+// The aggregator's owner tells a gateway to update; the gateway judges the order, and what it refuses comes back.
+func TestAnOrderFromTheCloud(t *testing.T) {
+	h := newHouse(t)
+	order := update.Order{Venue: "dal-001", Gateway: "gw-north", URL: h.address(), Version: "20261124.1", Reboot: true}
+	h.until(func() string { // until it is connected
+		if _, err := update.Send(t.Context(), h.orders, order); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	h.until(func() string { // its first order may have come before it knew the time
+		if out, _ := h.gwctl("update", "status"); strings.Contains(out, "installed version 20261124.1") && strings.Contains(out, "reboot: asked for") {
+			return ""
+		} else if _, err := update.Send(t.Context(), h.orders, order); err != nil {
+			return err.Error()
+		} else {
+			return out
+		}
+	})
+	if !bytes.Equal(h.rauc.Read(), h.update) {
+		t.Errorf("RAUC read %d bytes of %d", len(h.rauc.Read()), len(h.update))
+	}
+	h.wants(diag.ExitOK, "an event is on", "event", "begin", "--for", "1h")
+	if _, err := update.Send(t.Context(), h.orders, order); err != nil {
+		t.Fatal(err)
+	}
+	h.says("program=aggregator", "a gateway could not do what it was asked", "an event is on")
+	for name, o := range map[string]update.Order{
+		"is not connected":          {Venue: "dal-001", Gateway: "gw-south", URL: h.address()},
+		"has no gateway":            {Venue: "dal-001", Gateway: "gw-west", URL: h.address()},
+		"has no venue":              {Venue: "nowhere", Gateway: "gw-north", URL: h.address()},
+		"not the address":           {Venue: "dal-001", Gateway: "gw-north", URL: "/etc/passwd"},
+		"not the address of an upd": {Venue: "dal-001", Gateway: "gw-north", URL: "http://127.0.0.1/x.raucb"},
+	} {
+		if _, err := update.Send(t.Context(), h.orders, o); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%+v: %v, want %q", o, err, name)
+		}
+	}
+	if info, err := os.Stat(h.orders); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("others may give orders: %v, %v", info, err)
+	}
+	if _, err := update.Send(t.Context(), t.TempDir(), order); err == nil || !strings.Contains(err.Error(), "has to run on this machine") {
+		t.Errorf("no aggregator: %v", err)
+	}
 }

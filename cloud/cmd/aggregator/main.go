@@ -38,7 +38,7 @@ func main() {
 
 func root() *cobra.Command {
 	c := &cobra.Command{Use: "aggregator", Short: "Receives what gateways send and shows the venue", SilenceUsage: true, SilenceErrors: true, Version: version}
-	c.AddCommand(runCommand(), checkCommand(), framesCommand(), importCommand(), tokenCommand(), authorityCommand(), aclCommand(), schemaCommand())
+	c.AddCommand(runCommand(), checkCommand(), framesCommand(), importCommand(), updateCommand(), tokenCommand(), authorityCommand(), aclCommand(), schemaCommand())
 	return c
 }
 
