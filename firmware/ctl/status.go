@@ -51,7 +51,8 @@ func writeStatus(w io.Writer, s diag.Status) error {
 		return err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s/%s  version %s (%s), up %s, %.1f MB resident\n", s.Venue, s.Gateway, s.Version, s.Platform, time.Since(s.Since).Round(time.Second), float64(s.RSSBytes)/1e6)
+	fmt.Fprintf(&b, "%s/%s  version %s (%s), up %s, %.1f MB resident, %.1f %% of a processor\n", s.Venue, s.Gateway, s.Version, s.Platform, time.Since(s.Since).Round(time.Second), float64(s.RSSBytes)/1e6,
+		100*s.CPU.Seconds()/max(time.Since(s.Since).Seconds(), 1))
 	fmt.Fprintf(&b, "epoch %.8s, %d points, table %.8s, clock %s ± %s\n", s.Epoch, s.Points, s.Table, s.Clock.Source, s.Clock.Uncertainty.Round(time.Millisecond))
 	if s.Identity.Error != "" {
 		fmt.Fprintf(&b, "identity  NONE: %s\n", s.Identity.Error)

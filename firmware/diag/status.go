@@ -19,9 +19,11 @@ type Status struct {
 	Spool    Spool     `json:"spool"`
 	Devices  []Device  `json:"devices"`
 	RSSBytes int64     `json:"rss_bytes"`
-	Update   *Updating `json:"update,omitempty"`   // absent on a machine that is no image and has no event
-	Problems []string  `json:"problems,omitempty"` // what the gateway does not do of what it promises; health is red meanwhile
-	Waiting  string    `json:"waiting,omitempty"`  // why the gateway has no configuration to run with; everything that it would describe is empty then
+	// CPU is the processor time that the gateway's process has taken.
+	CPU      time.Duration `json:"cpu_ns,omitempty"`
+	Update   *Updating     `json:"update,omitempty"`   // absent on a machine that is no image and has no event
+	Problems []string      `json:"problems,omitempty"` // what the gateway does not do of what it promises; health is red meanwhile
+	Waiting  string        `json:"waiting,omitempty"`  // why the gateway has no configuration to run with; everything that it would describe is empty then
 }
 
 // Clock is what dates the samples.

@@ -37,6 +37,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	count := func(name, help string, v uint64, labels ...string) {
 		put(prometheus.CounterValue, name, help, float64(v), labels...)
 	}
+	put(prometheus.CounterValue, "processor_seconds_total", "Processor time that the process has taken.", s.CPU.Seconds())
 	gauge("resident_memory_bytes", "Resident memory.", float64(s.RSSBytes))
 	gauge("link_up", "1 while the broker takes batches and acks come.", flag(s.Link.State == "up"))
 	count("link_connects_total", "Sessions begun.", s.Link.Connects)

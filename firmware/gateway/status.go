@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/courtside-edge/courtside/firmware/config"
@@ -48,7 +49,7 @@ func (g *Gateway) configured() (*config.Config, string) {
 func (g *Gateway) Status() diag.Status {
 	c, table := g.configured()
 	st := diag.Status{Venue: string(c.Venue), Gateway: string(c.Gateway), Version: g.d.Version, Platform: platform(), Epoch: g.keeper.Epoch().String(),
-		Since: g.since.UTC(), Points: len(c.Table), Table: table, Clock: g.clockStatus(), RSSBytes: residentBytes(), Update: g.updating()}
+		Since: g.since.UTC(), Points: len(c.Table), Table: table, Clock: g.clockStatus(), RSSBytes: residentBytes(), CPU: processorTime(), Update: g.updating()}
 	st.Identity, st.Link = g.identityStatus(), g.linkStatus()
 	st.Spool, st.Problems = g.spoolStatus(), g.health()
 	for _, l := range []point.Lane{point.Telemetry, point.Critical} {
@@ -111,6 +112,15 @@ func (g *Gateway) spoolStatus() diag.Spool {
 	n := g.keeper.Stats()
 	return diag.Spool{Short: g.keeper.Short(), Acked: n.Acked.Batches, Spilled: n.Spilled.Batches, SpilledBytes: n.Spilled.Bytes, Dropped: n.Dropped.Batches, DroppedSamples: n.DroppedSamples,
 		Refused: n.Refused, Corrupt: n.Corrupt, StoreErrors: n.StoreErrors, BadAcks: n.ForeignAcks + n.ImpossibleAcks}
+}
+
+// processorTime returns what the process has taken of the processor, 0 where it cannot be told.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // residentBytes returns VmRSS, 0 where the kernel does not say.
