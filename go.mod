@@ -26,9 +26,7 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require (
-	golang.org/x/tools v0.49.0 // indirect
-)
+require golang.org/x/tools v0.49.0 // indirect
 
 require (
 	github.com/Microsoft/go-winio v0.6.2 // indirect
