@@ -44,6 +44,7 @@ func TestGateway(t *testing.T) {
 	}
 	m.until("the slot is confirmed", "update status", `in slot A: confirmed`)
 	s.equal("after the first boot", since)
+	t.Logf("idle: %s", strings.TrimSpace(strings.SplitN(m.ask("status"), "\n", 2)[0]))
 	if *boardName == "qemu-arm64" {
 		updates(t, i, s, m, since)
 	}

@@ -105,8 +105,8 @@ func bad(t *testing.T) []badVersion {
 	data := string(text)
 	script := map[string]uint32{"/usr/bin/gateway": 0o755}
 	return []badVersion{
-		{"a service that dies", false, change{files: map[string]string{"/usr/bin/gateway": "#!/bin/sh\ncase $1 in setup) exit 0 ;; esac\nexit 1\n"}, modes: script}},
-		{"a bad kernel", true, change{files: map[string]string{"/boot/vmlinuz": "no kernel\n"}}},
+		{"a service that dies", true, change{files: map[string]string{"/usr/bin/gateway": "#!/bin/sh\ncase $1 in setup) exit 0 ;; esac\nexit 1\n"}, modes: script}},
+		{"a bad kernel", false, change{files: map[string]string{"/boot/vmlinuz": "no kernel\n"}}},
 		{"a bad initrd", true, change{files: map[string]string{"/boot/initrd.img": "no initrd\n"}}},
 		{"a service that hangs", true, change{files: map[string]string{"/usr/bin/gateway": "#!/bin/sh\ncase $1 in setup) exit 0 ;; esac\nsystemd-notify --ready\nexec sleep infinity\n"}, modes: script}},
 		{"a hang before systemd", true, change{files: map[string]string{"/usr/sbin/init": "#!/bin/sh\nexec sleep infinity\n"}, modes: map[string]uint32{"/usr/sbin/init": 0o755}}},
