@@ -37,7 +37,7 @@ ${devtype} write ${addr_state} ${state_sector} 1
 if test -z "${slot}"; then sleep 1; reset; fi
 
 # No rootwait: a root that does not come has to end in a panic, and so in the other slot.
-setenv bootargs "console=${console} root=PARTUUID=${signature}-0${part} ro panic=5 quiet loglevel=4 rauc.slot=${slot} courtside.good=${COURTSIDE_GOOD}"
+setenv bootargs "console=${console},115200 root=PARTUUID=${signature}-0${part} ro panic=5 quiet loglevel=4 rauc.slot=${slot} courtside.good=${COURTSIDE_GOOD}"
 if test -n "${COURTSIDE_MACHINE}"; then setenv bootargs "${bootargs} systemd.machine_id=${COURTSIDE_MACHINE}"; fi
 echo "courtside: slot ${slot}"
 if test -n "${addr_device_tree}"; then
