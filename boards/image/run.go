@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // command runs a program and returns its standard output. Its failure shows the command and its last lines.
@@ -28,13 +29,28 @@ func (b *Build) run(ctx context.Context, stdin io.Reader, dir, name string, args
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Stdin = dir, stdin
 	cmd.Env = append(os.Environ(), b.environment()...)
-	var out, both bytes.Buffer
+	var out bytes.Buffer
+	var both transcript
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(&out, &both), &both
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, last(both.String(), 15))
 	}
 	return out.String(), nil
 }
+
+// transcript takes what a program says on both of its outputs, which two goroutines read.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (t *transcript) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(b)
+}
+
+func (t *transcript) String() string { return t.text.String() }
 
 // environment makes what is built depend on nothing of the builder's.
 func (b *Build) environment() []string {
