@@ -73,7 +73,8 @@ func updates(t *testing.T, i *built, s *site, m *machine, since [2]uint64) {
 		c.version, c.keys = i.later(version), next
 		version++
 		s.update(t, m, i.make(t, s.folder, "bad", c), "A")
-		m.wait("slot B again, and the console's prompt", m.mark, `(?s)courtside: slot A.*courtside: slot B.*gwctl> `)
+		// The rule's five minutes of silence, or three watchdogs of a minute, and four boots, on a machine that does other things too.
+		m.waitLong("slot B again, and the console's prompt", m.mark, `(?s)courtside: slot A.*courtside: slot B.*gwctl> `, 3*patience)
 		running(t, m, i.later(1), "B")
 		s.moving(m)
 		s.equal("after "+b.name, since)

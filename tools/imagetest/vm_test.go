@@ -166,9 +166,15 @@ const patience = 10 * time.Minute
 // wait waits until the console has said something since from, and returns what fitted.
 func (m *machine) wait(what string, from int, pattern string) []string {
 	m.t.Helper()
+	return m.waitLong(what, from, pattern, patience)
+}
+
+// waitLong is wait with a limit of its own.
+func (m *machine) waitLong(what string, from int, pattern string, limit time.Duration) []string {
+	m.t.Helper()
 	re := regexp.MustCompile(pattern)
 	begin := time.Now()
-	timeout := time.After(patience)
+	timeout := time.After(limit)
 	for {
 		if found := re.FindStringSubmatch(m.text(from)); found != nil {
 			m.t.Logf("%-60s %5.1f s (%.1f s after power)", what, time.Since(begin).Seconds(), time.Since(m.started).Seconds())
@@ -180,7 +186,7 @@ func (m *machine) wait(what string, from int, pattern string) []string {
 		case <-m.ended:
 			m.t.Fatalf("waiting for %s: the machine ended; its console said last:\n%s", what, tail(m.text(0), 40))
 		case <-timeout:
-			m.t.Fatalf("waiting for %s (%s): nothing after %v; the console said last:\n%s", what, pattern, patience, tail(m.text(from), 60))
+			m.t.Fatalf("waiting for %s (%s): nothing after %v; the console said last:\n%s", what, pattern, limit, tail(m.text(from), 60))
 		}
 	}
 }
