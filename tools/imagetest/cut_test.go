@@ -15,7 +15,7 @@ func TestPowerCuts(t *testing.T) {
 		t.Skip("twenty power cuts take half an hour: make image-test BOARD=… LONG=1")
 	}
 	i := open(t, *boardName)
-	s := newSite(t)
+	s := newSite(t, false)
 	s.hold(true)
 	m := newMachine(t, i)
 	s.install(m.disk)

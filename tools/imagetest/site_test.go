@@ -36,9 +36,10 @@ type site struct {
 	plc       *modbusserver.Server
 	api       string
 	broker    string
-	updates   string // https://…
-	folder    string // of updates
-	gateway   devca.Endpoint
+	updates   string         // https://…
+	folder    string         // of updates
+	gateway   devca.Endpoint // unless by token
+	token     string         // with which the gateway gets its identity from the aggregator; empty for PEM files
 
 	mu    sync.Mutex
 	first [lanes]uint64
@@ -46,7 +47,8 @@ type site struct {
 	still bool
 }
 
-func newSite(t *testing.T) *site {
+// newSite opens a site whose gateway gets its identity by a join token, or by PEM files.
+func newSite(t *testing.T, byToken bool) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir()}
 	s.folder = filepath.Join(s.dir, "updates")
@@ -64,19 +66,11 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.plc.Close() })
-	authority, err := devca.Open(devca.Config{Dir: filepath.Join(s.dir, "ca"), TrustDomain: trustDomain, Life: 48 * time.Hour})
-	if err != nil {
-		t.Fatal(err)
+	if byToken {
+		s.byToken()
+	} else {
+		s.byFiles()
 	}
-	t.Cleanup(func() { _ = authority.Close() })
-	cloud, err := authority.Add(identity.ID{TrustDomain: trustDomain, Role: identity.Aggregator})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.gateway, err = authority.Add(identity.ID{TrustDomain: trustDomain, Role: identity.Gateway, Venue: "lab-001", Name: "gw-1"}); err != nil {
-		t.Fatal(err)
-	}
-	s.aggregator(cloud)
 	ctx, stop := context.WithCancel(context.Background())
 	var people sync.WaitGroup
 	people.Go(func() { s.walk(ctx) })
@@ -84,13 +78,46 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// aggregator starts the aggregator, and waits until it is ready.
-func (s *site) aggregator(id devca.Endpoint) {
+// byFiles issues both identities as PEM files.
+func (s *site) byFiles() {
+	authority, err := devca.Open(devca.Config{Dir: filepath.Join(s.dir, "ca"), TrustDomain: trustDomain, Life: 48 * time.Hour})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = authority.Close() })
+	cloud, err := authority.Add(identity.ID{TrustDomain: trustDomain, Role: identity.Aggregator})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if s.gateway, err = authority.Add(identity.ID{TrustDomain: trustDomain, Role: identity.Gateway, Venue: "lab-001", Name: "gw-1"}); err != nil {
+		s.t.Fatal(err)
+	}
+	s.aggregator(fmt.Sprintf("identity: {trust_domain: %s, cert_file: %q, key_file: %q, bundle_file: %q}\n", trustDomain, cloud.CertFile, cloud.KeyFile, cloud.BundleFile))
+}
+
+// byToken lets the aggregator issue both identities, and makes a token for the gateway.
+func (s *site) byToken() {
+	ca, port := filepath.Join(s.dir, "ca"), freePort(s.t)
+	tool(s.t, filepath.Join(repo, "bin", "aggregator"), "authority", "create", ca, "--trust-domain", trustDomain)
+	path := s.aggregator(fmt.Sprintf("identity: {trust_domain: %s}\nenrol: {listen: \"127.0.0.1:%d\", address: \"%s:%d\", authority_cert: %q, authority_key: %q}\n",
+		trustDomain, port, host, port, filepath.Join(ca, "authority.pem"), filepath.Join(ca, "authority.key")))
+	for line := range strings.Lines(tool(s.t, filepath.Join(repo, "bin", "aggregator"), "token", "create", "lab-001/gw-1", "--config", path)) {
+		if strings.HasPrefix(line, "courtside-join-1.") {
+			s.token = line
+		}
+	}
+	if s.token == "" {
+		s.t.Fatal("aggregator token create prints no token")
+	}
+}
+
+// aggregator starts the aggregator with an identity's lines of configuration, waits until it is ready, and returns the configuration's path.
+func (s *site) aggregator(id string) string {
 	s.api, s.broker = fmt.Sprintf("127.0.0.1:%d", freePort(s.t)), fmt.Sprint(freePort(s.t))
 	listen := fmt.Sprintf("127.0.0.1:%d", freePort(s.t))
 	s.updates = "https://" + host + listen[strings.Index(listen, ":"):]
-	config := fmt.Sprintf("data_dir: %q\nidentity: {trust_domain: %s, cert_file: %q, key_file: %q, bundle_file: %q}\napi: {listen: %q}\nbroker: {listen: \"127.0.0.1:%s\"}\nupdates: {listen: %q, dir: %q}\n"+
-		"venues:\n  - id: lab-001\n    gateways:\n      - {id: gw-1, devices: [plc-1]}\n", filepath.Join(s.dir, "aggregator"), trustDomain, id.CertFile, id.KeyFile, id.BundleFile, s.api, s.broker, listen, s.folder)
+	config := fmt.Sprintf("data_dir: %q\n%sapi: {listen: %q}\nbroker: {listen: \"127.0.0.1:%s\"}\nupdates: {listen: %q, dir: %q}\n"+
+		"venues:\n  - id: lab-001\n    gateways:\n      - {id: gw-1, devices: [plc-1]}\n", filepath.Join(s.dir, "aggregator"), id, s.api, s.broker, listen, s.folder)
 	path := filepath.Join(s.dir, "aggregator.yaml")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		s.t.Fatal(err)
@@ -112,7 +139,7 @@ func (s *site) aggregator(id devca.Endpoint) {
 		if err == nil {
 			r.Body.Close()
 			if r.StatusCode == http.StatusOK {
-				return
+				return path
 			}
 		}
 		if time.Now().After(deadline) {
@@ -158,7 +185,7 @@ func (s *site) show() {
 func (s *site) configuration() string {
 	_, port, _ := strings.Cut(s.plc.Addr(), ":")
 	var b strings.Builder
-	fmt.Fprintf(&b, "venue: lab-001\ngateway: gw-1\nidentity: {trust_domain: %s, cert_file: /etc/courtside/svid.pem, key_file: /etc/courtside/svid.key, bundle_file: /etc/courtside/bundle.pem}\n", trustDomain)
+	fmt.Fprintf(&b, "venue: lab-001\ngateway: gw-1\nidentity: {trust_domain: %s}\n", trustDomain)
 	fmt.Fprintf(&b, "uplink: {broker: \"mqtts://%s:%s\"}\nscan_classes: {fast: 200ms}\n", host, s.broker)
 	fmt.Fprintf(&b, "devices:\n  - id: plc-1\n    driver: modbus\n    options: {address: \"%s:%s\", unit: 1, timeout: 3s}\n    points:\n", host, port)
 	fmt.Fprintf(&b, "      - {range: \"seat/101/a/{seat:1..40}\", place: \"101/a/{seat}\", type: int, kind: seat, scan: fast, scale: 0.1, occupied: {above: 20, below: 15}, source: {table: holding, address: 0, type: uint16}}\n")
@@ -172,6 +199,10 @@ func (s *site) configuration() string {
 // install puts configuration and identity on the setup partition of a disk that is off.
 func (s *site) install(disk string) {
 	put(s.t, disk, "courtside.yaml", s.configuration())
+	if s.token != "" {
+		put(s.t, disk, "join-token", s.token)
+		return
+	}
 	for name, from := range map[string]string{"svid.pem": s.gateway.CertFile, "svid.key": s.gateway.KeyFile, "bundle.pem": s.gateway.BundleFile} {
 		text, err := os.ReadFile(from)
 		if err != nil {
