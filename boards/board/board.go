@@ -24,10 +24,13 @@ type Board struct {
 	Console  string `yaml:"console,required"` // tty below /dev
 	Watchdog Module `yaml:"watchdog"`
 	LED      string `yaml:"led"` // below /sys/class/leds; empty for none
-	// Serial, GPIO and I2C name what drivers may use, for people: the system gives all of them to the gateway.
+	// Serial, GPIO, I2C and SPI name what drivers may use, for people: the system gives all of them to the gateway.
 	Serial []string `yaml:"serial"`
 	GPIO   []string `yaml:"gpio"`
 	I2C    []string `yaml:"i2c"`
+	SPI    []string `yaml:"spi"`
+	// DeviceTree are commands of U-Boot that change the firmware's device tree, such as an alias.
+	DeviceTree []string `yaml:"device_tree"`
 	// Files stand on the FAT partition, Raw ones before the first partition.
 	Files []File `yaml:"files"`
 	Raw   []File `yaml:"raw"`

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // suite is Debian's release that images stand on.
@@ -21,6 +22,7 @@ type archive struct {
 	dir     string
 	sources string // lines for sources.list
 	state   string // names the state of the index
+	date    time.Time
 }
 
 // index opens the archive and fetches its index.
@@ -103,7 +105,7 @@ func (a *archive) sameRelease() error {
 	return nil
 }
 
-// name sets the archive's state: a hash of its signed lists, which name everything in it.
+// name sets the archive's state: a hash of its signed lists, which name everything in it, and the newest date of theirs.
 func (a *archive) name() error {
 	lists, err := a.lists()
 	if err != nil {
@@ -116,6 +118,13 @@ func (a *archive) name() error {
 			return err
 		}
 		h.Write(text)
+		for line := range strings.Lines(string(text)) {
+			if at, ok := strings.CutPrefix(line, "Date: "); ok {
+				if d, err := time.Parse(time.RFC1123, strings.TrimSpace(at)); err == nil && d.After(a.date) {
+					a.date = d
+				}
+			}
+		}
 	}
 	a.state = fmt.Sprintf("%x", h.Sum(nil))[:16]
 	return nil

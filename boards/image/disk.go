@@ -37,6 +37,9 @@ func (b *Build) boot(ctx context.Context) error {
 		return err
 	}
 	for _, f := range b.Board.Files {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, f.As)), 0o755); err != nil {
+			return err
+		}
 		if err := b.bootFile(ctx, f, filepath.Join(dir, f.As)); err != nil {
 			return err
 		}
@@ -61,7 +64,7 @@ func (b *Build) fat(ctx context.Context, dir string) error {
 	if err := b.sparse(fat, bootSize); err != nil {
 		return err
 	}
-	if _, err := b.command(ctx, "mkfs.vfat", "--invariant", "-n", "COURTSIDE", "-i", b.Board.Signature(), fat); err != nil {
+	if _, err := b.command(ctx, "mkfs.vfat", "--invariant", "-F", "32", "-s", "1", "-n", "COURTSIDE", "-i", b.Board.Signature(), fat); err != nil {
 		return err
 	}
 	if _, err := b.command(ctx, "find", dir, "-exec", "touch", "-d", fmt.Sprintf("@%d", b.Epoch.Unix()), "{}", "+"); err != nil {
@@ -120,7 +123,15 @@ func (b *Build) script() (string, error) {
 	if k.Addresses.DeviceTree != 0 {
 		set("addr_device_tree", k.Addresses.DeviceTree)
 	}
-	return s.String() + string(shared), nil
+	return s.String() + strings.Replace(string(shared), "# @DEVICE_TREE@\n", b.deviceTreeCommands(), 1), nil
+}
+
+// deviceTreeCommands are U-Boot's commands that change the device tree before it is handed to the kernel.
+func (b *Build) deviceTreeCommands() string {
+	if len(b.Board.DeviceTree) == 0 {
+		return ""
+	}
+	return "fdt addr ${addr_device_tree}\nfdt resize 4096\n" + strings.Join(b.Board.DeviceTree, "\n") + "\n"
 }
 
 // bootFile puts one file of the boot chain where it belongs.
@@ -148,7 +159,7 @@ func (b *Build) disk(ctx context.Context) error {
 	if err := b.sparse(data, dataSize); err != nil {
 		return err
 	}
-	if _, err := b.command(ctx, "mke2fs", "-q", "-t", "ext4", "-m", "1", "-L", "data", "-U", uuid, "-E", "hash_seed="+uuid, data); err != nil {
+	if _, err := b.command(ctx, "mke2fs", "-q", "-t", "ext4", "-b", "4096", "-i", "16384", "-m", "1", "-L", "data", "-U", uuid, "-E", "hash_seed="+uuid, data); err != nil {
 		return err
 	}
 	b.Result.Disk = filepath.Join(b.Work, "disk.img")
@@ -203,7 +214,8 @@ func (b *Build) placeRaw() error {
 	return b.copyFile(filepath.Join(b.packages[b.Board.Firmware.Package], b.Board.Firmware.File), b.Result.Firmware)
 }
 
-// place writes a file into the disk, where there is room bytes, and leaves holes where it is zero.
+// place writes a file into the disk, where there is room bytes. Zeros are written too: bmaptool leaves what was on the card where the image has a
+// hole, and the journal of a former life would be replayed.
 func (b *Build) place(path string, at, room int64) error {
 	disk, err := os.OpenFile(b.Result.Disk, os.O_WRONLY, 0)
 	if err != nil {
@@ -221,7 +233,7 @@ func (b *Build) place(path string, at, room int64) error {
 	block := make([]byte, 64<<10)
 	for {
 		n, err := io.ReadFull(from, block)
-		if n > 0 && strings.Trim(string(block[:n]), "\x00") != "" {
+		if n > 0 {
 			if _, err := disk.WriteAt(block[:n], at); err != nil {
 				return err
 			}

@@ -175,7 +175,7 @@ func empty(dir string) error {
 // never written, so it needs no journal.
 func (b *Build) slot(ctx context.Context) error {
 	root := b.root()
-	if _, err := b.command(ctx, "find", root, "-newermt", b.Epoch.UTC().Format("2006-01-02 15:04:05"), "-exec", "touch", "-h", "-d", fmt.Sprintf("@%d", b.Epoch.Unix()), "{}", "+"); err != nil {
+	if _, err := b.command(ctx, "find", root, "-exec", "touch", "-h", "-d", fmt.Sprintf("@%d", b.Epoch.Unix()), "{}", "+"); err != nil {
 		return err
 	}
 	// As small as its content allows: an update writes and verifies every block of it.

@@ -33,7 +33,9 @@ func (b *Build) rootfs(ctx context.Context) error {
 			return err
 		}
 		args = append(args, "", tar+".part.tar", "-")
-		if _, err := b.run(ctx, strings.NewReader(b.archive.sources), "", "mmdebstrap", args...); err != nil {
+		// Dated by the archive: the same state of it gives the same tree, whichever commit asks first.
+		dated := Build{Options: Options{Epoch: b.archive.date}}
+		if _, err := dated.run(ctx, strings.NewReader(b.archive.sources), "", "mmdebstrap", args...); err != nil {
 			return err
 		}
 		if err := os.Rename(tar+".part.tar", tar); err != nil {

@@ -45,6 +45,7 @@ if test -n "${addr_device_tree}"; then
 else
   if test -n "${fdt_addr}"; then setenv addr_device_tree ${fdt_addr}; else setenv addr_device_tree ${fdtcontroladdr}; fi
 fi
+# @DEVICE_TREE@
 if load ${devtype} ${devnum}:${part} ${addr_kernel} /boot/vmlinuz && load ${devtype} ${devnum}:${part} ${addr_initrd} /boot/initrd.img; then
   ${boot} ${addr_kernel} ${addr_initrd}:${filesize} ${addr_device_tree}
 fi

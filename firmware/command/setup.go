@@ -35,7 +35,7 @@ func setupCommand(version string, registry drivers.Registry) *cobra.Command {
 	f.StringVar(&o.Etc, "etc", filepath.Dir(DefaultFile), "where what is taken goes")
 	f.StringVar(&o.Network, "network", "/run/systemd/network", "where the files for systemd-networkd go; timesyncd.conf.d lies beside it")
 	f.StringVar(&o.Hostname, "hostname", "/proc/sys/kernel/hostname", "where the host's name goes; empty to leave it")
-	f.StringVar(&o.Report, "report", setup.ReportFile, "the report's name in the folder")
+	f.StringVar(&o.Report, "report", setup.ReportFile, "the report's name in the folder; - for none")
 	owner := f.String("user", "courtside", "who is to read keys and configuration; only root can give them away")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if filepath.Base(o.Report) != o.Report {

@@ -12,6 +12,9 @@ import (
 // ReportFile is the report's name in the folder.
 const ReportFile = "REPORT.txt"
 
+// NoReport as a report's name writes none: the folder is known to be as it was, and is mounted for reading.
+const NoReport = "-"
+
 // tempReport is what the report is called until it is whole. Eight and three letters: no long name is needed for it.
 const tempReport = "REPORT.TMP"
 

@@ -21,7 +21,7 @@ type Options struct {
 	Etc      string // /etc/courtside
 	Network  string // where systemd-networkd's files go; empty for nowhere
 	Hostname string // the kernel's file of the host's name; empty to leave it alone
-	Report   string // the report's name in Medium; "" for ReportFile
+	Report   string // the report's name in Medium; "" for ReportFile, NoReport for none
 
 	Registry drivers.Registry
 	Version  string // of this program
@@ -72,7 +72,7 @@ func Run(o Options) (*Report, error) {
 	errs = append(errs, r.connect(o, plan, name))
 	r.notes(f)
 	r.next()
-	if f.root != nil {
+	if f.root != nil && o.Report != NoReport {
 		report := o.Report
 		if report == "" {
 			report = ReportFile

@@ -165,6 +165,17 @@ func TestFirstBoot(t *testing.T) {
 	}
 }
 
+// A folder that is known to be as it was is mounted for reading: no report is tried, and none is missed.
+func TestWithoutAReport(t *testing.T) {
+	b := newBench(t)
+	b.put("courtside.yaml", good)
+	b.papers("dal-001", "gw-north", time.Now(), 24*time.Hour*90)
+	b.o.Report = setup.NoReport
+	if r := b.boot(setup.Taken); len(r.Warnings) != 0 || b.lies("REPORT.txt") || b.lies("-") {
+		t.Errorf("warnings %q", r.Warnings)
+	}
+}
+
 func TestTheSecondBootTakesNothing(t *testing.T) {
 	b := newBench(t)
 	b.put("courtside.yaml", good)

@@ -131,7 +131,7 @@ func (d *disk0) bootPartition(t *testing.T) {
 	for _, f := range d.b.Files {
 		text := d.onFAT(t, f.As)
 		switch {
-		case strings.HasSuffix(f.As, ".dtb"):
+		case strings.HasSuffix(f.As, ".dtb"), strings.HasSuffix(f.As, ".dtbo"):
 			deviceTree(t, f.As, text)
 		case strings.HasSuffix(f.As, ".elf"):
 			if !bytes.HasPrefix(text, []byte("\x7fELF")) {
@@ -178,6 +178,7 @@ func (d *disk0) slot(t *testing.T) {
 			t.Errorf("the initrd has no module %s:\n%s", m, names)
 		}
 	}
+	d.supplies(t, names)
 	for _, tree := range d.b.Kernel.DeviceTrees {
 		deviceTree(t, tree, d.file(t, "/boot/dtb/"+tree))
 	}
@@ -185,6 +186,23 @@ func (d *disk0) slot(t *testing.T) {
 	for _, bad := range []string{"has_journal", "metadata_csum", "64bit", "orphan_file"} {
 		if line := features[strings.Index(features, "Filesystem features"):]; strings.Contains(line[:strings.Index(line, "\n")], bad) {
 			t.Errorf("the slot has the feature %s, which U-Boot does not read", bad)
+		}
+	}
+}
+
+// supplies checks that the regulators which feed a card have their drivers in the initrd: a controller waits for them for ever.
+func (d *disk0) supplies(t *testing.T, initrd string) {
+	t.Helper()
+	for _, f := range d.b.Files {
+		if !strings.HasSuffix(f.As, ".dtb") {
+			continue
+		}
+		tree := tool(t, "dtc", "-q", "-I", "dtb", "-O", "dts", filepath.Join(d.dir, "fat-"+f.As))
+		for kind, module := range map[string]string{"regulator-fixed": "fixed", "regulator-gpio": "gpio_regulator"} {
+			if strings.Contains(tree, `"`+kind+`"`) && strings.Contains(tree, "vmmc-supply") && !strings.Contains(initrd, "modules/"+module+".ko") &&
+				!strings.Contains(initrd, "modules/"+strings.ReplaceAll(module, "_", "-")+".ko") && !d.builtin(t, module) {
+				t.Errorf("%s has a %s, and the initrd no %s", f.As, kind, module)
+			}
 		}
 	}
 }

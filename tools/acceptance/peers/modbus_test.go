@@ -241,7 +241,12 @@ func TestModbusPeers(t *testing.T) {
 				l.restart(1)
 				t.Run("every type in every order", func(t *testing.T) { readsEverything(t, l, parseRows(t, p.rows(t))) })
 				t.Run("exceptions", func(t *testing.T) { toldWhatIsRefused(t, l) })
-				t.Run("slow answers", func(t *testing.T) { neverTakesALateAnswer(t, l) })
+				t.Run("slow answers", func(t *testing.T) {
+					if who.name == "pymodbus" && on.name == "tcp" {
+						t.Skip("pymodbus 3.16.1 gives a late answer the transaction id of the newest request (server/requesthandler.py, handle_request): nobody can tell it from that one's")
+					}
+					neverTakesALateAnswer(t, l)
+				})
 				t.Run("restarted midway", func(t *testing.T) { survivesARestart(t, l) })
 			})
 		}
