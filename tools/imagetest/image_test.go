@@ -63,8 +63,11 @@ type change struct {
 	corrupt    bool              // a few bytes of the payload are flipped afterwards
 }
 
-// make builds a bundle of the image with a change.
-func (i *built) make(t *testing.T, dir, name string, c change) string {
+// slotB is where slot B begins on a disk, bytes: behind the boot partition and slot A.
+const slotB = board.FirstPartition + 64<<20 + 448<<20
+
+// slotOf makes the image's slot with a change.
+func (i *built) slotOf(t *testing.T, c change) string {
 	t.Helper()
 	work := t.TempDir()
 	slot := filepath.Join(work, "rootfs.ext4")
@@ -95,8 +98,15 @@ func (i *built) make(t *testing.T, dir, name string, c change) string {
 		tool(t, "debugfs", "-w", "-f", script, slot)
 	}
 	if got := tool(t, "debugfs", "-R", "cat /usr/lib/os-release", slot); !strings.Contains(got, "IMAGE_VERSION="+c.version) {
-		t.Fatalf("the slot of %s does not hold its version:\n%s", name, got)
+		t.Fatalf("the slot does not hold version %s:\n%s", c.version, got)
 	}
+	return slot
+}
+
+// make builds a bundle of the image with a change.
+func (i *built) make(t *testing.T, dir, name string, c change) string {
+	t.Helper()
+	slot := i.slotOf(t, c)
 	compatible, keys := c.compatible, c.keys
 	if compatible == "" {
 		compatible = "courtside-" + i.board
@@ -105,7 +115,7 @@ func (i *built) make(t *testing.T, dir, name string, c change) string {
 		keys = i.keys
 	}
 	out := filepath.Join(dir, name+".raucb")
-	if err := image.Bundle(t.Context(), image.BundleOptions{Slot: slot, Compatible: compatible, Version: c.version, Keys: keys, Out: out, Work: filepath.Join(work, "bundle"), Epoch: time.Unix(1, 0)}); err != nil {
+	if err := image.Bundle(t.Context(), image.BundleOptions{Slot: slot, Compatible: compatible, Version: c.version, Keys: keys, Out: out, Work: filepath.Join(filepath.Dir(slot), "bundle"), Epoch: time.Unix(1, 0)}); err != nil {
 		t.Fatal(err)
 	}
 	if c.corrupt {

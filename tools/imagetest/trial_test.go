@@ -1,0 +1,56 @@
+//go:build image
+
+package imagetest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/courtside-edge/courtside/boards/board"
+)
+
+// TestTrialThatDoesNotComeUp boots slot B on trial, written as an update would have written it, with versions that never reach the gateway: after three
+// boots, or at once, the machine is back in slot A.
+func TestTrialThatDoesNotComeUp(t *testing.T) {
+	if !*long || *boardName != "qemu-arm64" {
+		t.Skip("three watchdogs take their time: make image-test BOARD=qemu-arm64 LONG=1")
+	}
+	i := open(t, *boardName)
+	text, err := os.ReadFile(filepath.Join(repo, "boards", "shared", "overlay", "usr", "lib", "courtside", "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := string(text)
+	for _, b := range []badVersion{
+		{"a hang before systemd", true, change{files: map[string]string{"/usr/sbin/init": "#!/bin/sh\nexec sleep infinity\n"}, modes: map[string]uint32{"/usr/sbin/init": 0o755}}},
+		{"a /data that does not mount", true, change{files: map[string]string{"/usr/lib/courtside/data": strings.Replace(data, "mount -t ext4 -o noatime", "mount -t ext4 -o broken", 1)},
+			modes: map[string]uint32{"/usr/lib/courtside/data": 0o755}}},
+	} {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t, i)
+			b.change.version = i.later(1)
+			write(t, m.disk, i.slotOf(t, b.change))
+			m.on()
+			m.waitLong("slot A, and the console's prompt", 0, `(?s)courtside: slot B.*courtside: slot A.*gwctl> `, 3*patience)
+			t.Logf("slot B was tried %d times", strings.Count(m.text(0), "courtside: slot B"))
+			m.until("version "+i.version+" runs in slot A", "update status", "version "+i.version+" in slot A: confirmed")
+		})
+	}
+}
+
+// write puts a file system into slot B, and the boot state as RAUC leaves it.
+func write(t *testing.T, disk, slot string) {
+	t.Helper()
+	dir := t.TempDir()
+	text, state := filepath.Join(dir, "state.txt"), filepath.Join(dir, "state.bin")
+	if err := os.WriteFile(text, []byte("BOOT_ORDER=B A\nBOOT_A_LEFT=3\nBOOT_B_LEFT=3\nCOURTSIDE_GOOD=A\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tool(t, "mkenvimage", "-s", "512", "-o", state, text)
+	tool(t, "dd", "if="+state, "of="+disk, "bs=512", fmt.Sprintf("seek=%d", board.StateOffset/512), "conv=notrunc", "status=none")
+	tool(t, "dd", "if="+slot, "of="+disk, "bs=1M", fmt.Sprintf("seek=%d", slotB>>20), "conv=notrunc,sparse", "status=none")
+}
