@@ -23,10 +23,13 @@ func TestTrialThatDoesNotComeUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := string(text)
+	broken := strings.Replace(string(text), "-t ext4 -o noatime", "-t ext4 -o broken", 1)
+	if broken == string(text) {
+		t.Fatal("the script that mounts /data does not read as it did; nothing would be broken")
+	}
 	for _, b := range []badVersion{
 		{"a hang before systemd", true, change{files: map[string]string{"/usr/sbin/init": "#!/bin/sh\nexec sleep infinity\n"}, modes: map[string]uint32{"/usr/sbin/init": 0o755}}},
-		{"a /data that does not mount", true, change{files: map[string]string{"/usr/lib/courtside/data": strings.Replace(data, "mount -t ext4 -o noatime", "mount -t ext4 -o broken", 1)},
+		{"a /data that does not mount", true, change{files: map[string]string{"/usr/lib/courtside/data": broken},
 			modes: map[string]uint32{"/usr/lib/courtside/data": 0o755}}},
 	} {
 		t.Run(b.name, func(t *testing.T) {
