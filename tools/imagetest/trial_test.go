@@ -29,7 +29,7 @@ func TestTrialThatDoesNotComeUp(t *testing.T) {
 	}
 	for _, b := range []badVersion{
 		{"a hang before systemd", true, change{files: map[string]string{"/usr/sbin/init": "#!/bin/sh\nexec sleep infinity\n"}, modes: map[string]uint32{"/usr/sbin/init": 0o755}}},
-		{"a /data that does not mount", true, change{files: map[string]string{"/usr/lib/courtside/data": broken},
+		{"data that does not mount", true, change{files: map[string]string{"/usr/lib/courtside/data": broken},
 			modes: map[string]uint32{"/usr/lib/courtside/data": 0o755}}},
 	} {
 		t.Run(b.name, func(t *testing.T) {
