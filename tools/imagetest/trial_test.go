@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -56,4 +57,24 @@ func write(t *testing.T, disk, slot string) {
 	tool(t, "mkenvimage", "-s", "512", "-o", state, text)
 	tool(t, "dd", "if="+state, "of="+disk, "bs=512", fmt.Sprintf("seek=%d", board.StateOffset/512), "conv=notrunc", "status=none")
 	tool(t, "dd", "if="+slot, "of="+disk, "bs=1M", fmt.Sprintf("seek=%d", slotB>>20), "conv=notrunc,sparse", "status=none")
+}
+
+// TestADayOfJournal boots a version that logs a day's records, one a second, as fast as it can, and looks at what the journal takes of /data.
+func TestADayOfJournal(t *testing.T) {
+	if !*long || *boardName != "qemu-arm64" {
+		t.Skip("make image-test BOARD=qemu-arm64 LONG=1")
+	}
+	const records, limit = 24 * 60 * 60, 48 << 10 // KiB, as journald.conf.d says
+	unit := fmt.Sprintf("[Unit]\nAfter=courtside-gateway.service\n[Service]\nType=oneshot\nLogRateLimitIntervalSec=0\nExecStart=/bin/bash -c 'for ((i = 0; i < %d; i++)); do "+
+		"echo \"time=2026-11-23T14:00:00.000Z level=WARN msg=\\\"a device is silent\\\" venue=lab-001 gateway=gw-1 device=plc-1 err=\\\"timeout\\\" n=$i $RANDOM\"; done; sleep 5; "+
+		"echo \"journal: $(du -sk /data/journal | cut -f1) KiB\" > /dev/console'\n", records)
+	i := open(t, *boardName)
+	m := newMachine(t, i)
+	write(t, m.disk, i.slotOf(t, change{version: i.later(1), files: map[string]string{"/etc/systemd/system/day.service": unit, "/etc/systemd/system/multi-user.target.wants/day.service": unit}}))
+	m.on()
+	found := m.waitLong("a day of journal", 0, `journal: (\d+) KiB`, 3*patience)
+	t.Logf("%s KiB after %d records", found[1], records)
+	if size, err := strconv.Atoi(found[1]); err != nil || size < 4<<10 || size > limit+limit/8 {
+		t.Errorf("the journal takes %s KiB of /data after %d records; %d are its limit", found[1], records, limit)
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -79,10 +78,6 @@ func updates(t *testing.T, i *built, s *site, m *machine, since [2]uint64) {
 		s.moving(m)
 		s.equal("after "+b.name, since)
 	}
-	if *long {
-		journal(t, i, s, m, i.later(version), next)
-		s.equal("after a day of journal", since)
-	}
 }
 
 // authority is the certificate that a folder of keys stands on.
@@ -128,19 +123,4 @@ func (s *site) update(t *testing.T, m *machine, bundle, slot string) {
 func running(t *testing.T, m *machine, version, slot string) {
 	t.Helper()
 	m.until("version "+version+" runs in slot "+slot+", confirmed", "update status", "version "+regexp.QuoteMeta(version)+" in slot "+slot+": confirmed")
-}
-
-// journal installs a version that logs a day's records, one a second, as fast as it can, and looks at what the journal takes of /data.
-func journal(t *testing.T, i *built, s *site, m *machine, version, keys string) {
-	t.Helper()
-	const records, limit = 24 * 60 * 60, 48 << 10 // KiB, as journald.conf.d says
-	unit := fmt.Sprintf("[Unit]\nAfter=courtside-gateway.service\n[Service]\nType=oneshot\nLogRateLimitIntervalSec=0\nExecStart=/bin/bash -c 'for ((i = 0; i < %d; i++)); do "+
-		"echo \"time=2026-11-23T14:00:00.000Z level=WARN msg=\\\"a device is silent\\\" venue=lab-001 gateway=gw-1 device=plc-1 err=\\\"timeout\\\" n=$i $RANDOM\"; done; sleep 5; "+
-		"echo \"journal: $(du -sk /data/journal | cut -f1) KiB\" > /dev/console'\n", records)
-	day := i.make(t, s.folder, "day", change{version: version, keys: keys, files: map[string]string{"/etc/systemd/system/day.service": unit, "/etc/systemd/system/multi-user.target.wants/day.service": unit}})
-	s.update(t, m, day, "A")
-	found := m.wait("a day of journal", m.mark, `journal: (\d+) KiB`)
-	if size, err := strconv.Atoi(found[1]); err != nil || size < 4<<10 || size > limit+limit/8 {
-		t.Errorf("the journal takes %s KiB of /data after %d records; %d are its limit", found[1], records, limit)
-	}
 }
