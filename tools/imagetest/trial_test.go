@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,7 +42,7 @@ func TestTrialThatDoesNotComeUp(t *testing.T) {
 			m.on()
 			m.waitLong("slot A, and the console's prompt", 0, `(?s)courtside: slot B.*courtside: slot A.*gwctl> `, 3*patience)
 			t.Logf("slot B was tried %d times", strings.Count(m.text(0), "courtside: slot B"))
-			m.until("version "+i.version+" runs in slot A", "update status", "version "+i.version+" in slot A: confirmed")
+			m.wait("version "+i.version+" runs in slot A", 0, "slot A, version "+regexp.QuoteMeta(i.version)+", is confirmed")
 		})
 	}
 }
