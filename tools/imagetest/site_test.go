@@ -51,6 +51,9 @@ type site struct {
 func newSite(t *testing.T, byToken bool) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir()}
+	if err := os.MkdirAll(*logDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	s.folder = filepath.Join(s.dir, "updates")
 	if err := os.MkdirAll(s.folder, 0o755); err != nil {
 		t.Fatal(err)
