@@ -69,9 +69,16 @@ func TestADayOfJournal(t *testing.T) {
 	unit := fmt.Sprintf("[Unit]\nAfter=courtside-gateway.service\n[Service]\nType=oneshot\nLogRateLimitIntervalSec=0\nExecStart=/bin/bash -c 'for ((i = 0; i < %d; i++)); do "+
 		"echo \"time=2026-11-23T14:00:00.000Z level=WARN msg=\\\"a device is silent\\\" venue=lab-001 gateway=gw-1 device=plc-1 err=\\\"timeout\\\" n=$i $RANDOM\"; done; sleep 5; "+
 		"echo \"journal: $(du -sk /data/journal | cut -f1) KiB\" > /dev/console'\n", records)
+	// systemd takes no plain file for a wish, so another unit's addition has it.
+	const addition = "etc/systemd/system/courtside-gateway.service.d/image.conf"
+	text, err := os.ReadFile(filepath.Join(repo, "boards", "shared", "overlay", addition))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wish := strings.Replace(string(text), "[Unit]\n", "[Unit]\nWants=day.service\n", 1)
 	i := open(t, *boardName)
 	m := newMachine(t, i)
-	write(t, m.disk, i.slotOf(t, change{version: i.later(1), files: map[string]string{"/etc/systemd/system/day.service": unit, "/etc/systemd/system/multi-user.target.wants/day.service": unit}}))
+	write(t, m.disk, i.slotOf(t, change{version: i.later(1), files: map[string]string{"/etc/systemd/system/day.service": unit, "/" + addition: wish}}))
 	m.on()
 	found := m.waitLong("a day of journal", 0, `journal: (\d+) KiB`, 3*patience)
 	t.Logf("%s KiB after %d records", found[1], records)
