@@ -18,6 +18,7 @@ import (
 var (
 	boardName = flag.String("board", "qemu-arm64", "the image to test")
 	logDir    = flag.String("logs", "../../tmp/imagetest", "where consoles are kept")
+	cuts      = flag.Int("cuts", 20, "how often the power is cut")
 	long      = flag.Bool("long", false, "every way of falling back, and twenty power cuts")
 )
 

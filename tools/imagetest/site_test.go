@@ -38,6 +38,7 @@ type site struct {
 	broker    string
 	updates   string         // https://…
 	folder    string         // of updates
+	cloud     *os.Process    // the aggregator
 	gateway   devca.Endpoint // unless by token
 	token     string         // with which the gateway gets its identity from the aggregator; empty for PEM files
 
@@ -135,7 +136,13 @@ func (s *site) aggregator(id string) string {
 	if err := cmd.Start(); err != nil {
 		s.t.Fatalf("%v; run make build first", err)
 	}
-	s.t.Cleanup(func() { _ = cmd.Process.Signal(syscall.SIGTERM); _ = cmd.Wait(); log.Close() })
+	s.cloud = cmd.Process
+	s.t.Cleanup(func() {
+		_ = s.cloud.Signal(syscall.SIGCONT)
+		_ = s.cloud.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+		log.Close()
+	})
 	deadline := time.Now().Add(time.Minute)
 	for {
 		r, err := http.Get("http://" + s.api + "/readyz")
