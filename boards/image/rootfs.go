@@ -36,6 +36,9 @@ func (b *Build) rootfs(ctx context.Context) error {
 		// Dated by the archive: the same state of it gives the same tree, whichever commit asks first.
 		dated := Build{Options: Options{Epoch: b.archive.date}}
 		if _, err := dated.run(ctx, strings.NewReader(b.archive.sources), "", "mmdebstrap", args...); err != nil {
+			if !b.StaleArchive {
+				err = fmt.Errorf("%w\n    if it is the mirror's index that is past its date: another mirror (-mirror), or -stale-archive for a test", err)
+			}
 			return err
 		}
 		if err := os.Rename(tar+".part.tar", tar); err != nil {
