@@ -72,8 +72,8 @@ func startDemo(t *testing.T, args ...string) *demo {
 			_ = d.cmd.Process.Kill()
 		}
 		if t.Failed() {
-			t.Logf("demo said:\n%s", d.out.String())
 			d.tails()
+			t.Logf("demo said:\n%s", d.out.String()) // last: it names the reason
 		}
 		_ = os.RemoveAll(dir)
 	})

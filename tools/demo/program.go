@@ -45,10 +45,10 @@ func (p *program) start() error {
 	p.mu.Unlock()
 	go func() {
 		err := cmd.Wait()
-		close(done)
 		p.mu.Lock()
 		expected := p.expected
 		p.mu.Unlock()
+		close(done) // only now: whoever waits for the end may start the next one, which is not expected to end
 		if !expected {
 			select {
 			case p.failed <- fmt.Errorf("%s ended by itself (%v); see %s", p.name, err, p.log):
