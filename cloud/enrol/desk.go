@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"sync"
 	"time"
@@ -73,9 +74,7 @@ func (d *Desk) Stats() Stats {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for k, n := range d.issued {
-		s.Issued[k] = n
-	}
+	maps.Copy(s.Issued, d.issued)
 	for r, n := range d.refused {
 		s.Refused[string(r)] = n
 	}

@@ -179,7 +179,7 @@ func TestATokenServesOneKey(t *testing.T) {
 	_, err = r.ask(token, mine)
 	r.refused("after its end", err, join.LapsedToken)
 	raw, err := os.ReadFile(filepath.Join(r.o.Dir, stateFile))
-	if err != nil || bytes.Contains(raw, token.Secret[:]) || bytes.Contains(raw, []byte(fmt.Sprintf("%x", token.Secret))) {
+	if err != nil || bytes.Contains(raw, token.Secret[:]) || bytes.Contains(raw, fmt.Appendf(nil, "%x", token.Secret)) {
 		t.Errorf("the secret is on disk: %v", err)
 	}
 	r.pass(remembered + time.Hour)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -182,9 +183,7 @@ func (l *ledger) save(next state, now time.Time) error {
 // copied returns a state that may be changed. The caller holds mu.
 func (l *ledger) copied() state {
 	next := state{Version: 1, Tokens: slices.Clone(l.state.Tokens), Enrolled: make(map[string]time.Time, len(l.state.Enrolled)+1)}
-	for k, v := range l.state.Enrolled {
-		next.Enrolled[k] = v
-	}
+	maps.Copy(next.Enrolled, l.state.Enrolled)
 	return next
 }
 

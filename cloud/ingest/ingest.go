@@ -3,6 +3,7 @@ package ingest
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -142,9 +143,7 @@ func (in *Ingest) Stats() Stats {
 	rate, n := in.credits.state()
 	s.ReplayRate, s.Replaying = uint64(rate), n
 	s.Refused = make(map[string]uint64, len(in.stats.Refused))
-	for k, n := range in.stats.Refused {
-		s.Refused[k] = n
-	}
+	maps.Copy(s.Refused, in.stats.Refused)
 	return s
 }
 

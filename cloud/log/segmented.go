@@ -196,8 +196,7 @@ func (l *Segmented) Read(ctx context.Context, from uint64) iter.Seq2[Record, err
 
 // decoded turns what the store yields into what Read yields, with the offset to go on at; 0 for none.
 func decoded(r segment.Record, err error) (Record, uint64, error) {
-	var bad *segment.CorruptError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*segment.CorruptError](err); ok {
 		return Record{Offset: bad.From}, bad.To, &CorruptError{From: bad.From, To: bad.To, Cause: bad.Cause}
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package venue
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/courtside-edge/courtside/cloud/log"
 	"github.com/courtside-edge/courtside/cloud/venuemap"
@@ -178,10 +179,8 @@ func (v *Venue) bindPlace(p *point.Point, of *series) {
 }
 
 func include(list []*pointState, s *pointState) []*pointState {
-	for _, have := range list {
-		if have == s {
-			return list
-		}
+	if slices.Contains(list, s) {
+		return list
 	}
 	return append(list, s)
 }

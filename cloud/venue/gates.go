@@ -1,7 +1,8 @@
 package venue
 
 import (
-	"sort"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/courtside-edge/courtside/sync/point"
@@ -95,7 +96,7 @@ func (v *Venue) gateCount(g *gate, now time.Time) GateCount {
 		out.RateKnown = out.RateKnown && !ps.lostIn(from.UnixNano(), now.UnixNano())
 		out.Lanes = append(out.Lanes, l)
 	}
-	sort.Slice(out.Lanes, func(i, j int) bool { return out.Lanes[i].Point < out.Lanes[j].Point })
+	slices.SortFunc(out.Lanes, func(a, b LaneCount) int { return strings.Compare(a.Point, b.Point) })
 	return out
 }
 

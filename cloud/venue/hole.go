@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"sort"
 	"time"
 
 	"github.com/courtside-edge/courtside/sync/interval"
@@ -104,7 +103,7 @@ func (ls *laneState) reasons(lost *interval.Set) (holes []hole) {
 
 // joinHoles sorts holes and makes one of those that touch and were lost for one reason.
 func joinHoles(holes []hole) []hole {
-	sort.Slice(holes, func(i, k int) bool { return holes[i].from < holes[k].from })
+	slices.SortFunc(holes, func(a, b hole) int { return cmp.Compare(a.from, b.from) })
 	out := holes[:0]
 	for _, h := range holes {
 		if n := len(out); n > 0 {

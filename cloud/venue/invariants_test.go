@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
+	"strings"
 	"testing"
 	"time"
 
@@ -324,7 +326,7 @@ func answers(v *Venue) string {
 	_, seats := v.Seats()
 	g := v.Gates()
 	pts := v.Points(PointFilter{}).Points
-	sort.Slice(pts, func(i, j int) bool { return pts[i].Point < pts[j].Point })
+	slices.SortFunc(pts, func(a, b PointValue) int { return strings.Compare(a.Point, b.Point) })
 	gaps := v.Gaps()
 	for i := range gaps.Gaps {
 		gaps.Gaps[i].Declared, gaps.Gaps[i].Alarm = time.Time{}, false // when and how it was learnt is no part of it

@@ -144,9 +144,9 @@ func (p *pointState) legs(bucket int64) []leg {
 
 // upTo returns the mark of the run with the latest time at or before the end of bucket.
 func (r *run) upTo(bucket int64) (mark, bool) {
-	for k := len(r.marks) - 1; k >= 0; k-- {
-		if r.marks[k].bucket <= bucket {
-			return r.marks[k], true
+	for _, m := range slices.Backward(r.marks) {
+		if m.bucket <= bucket {
+			return m, true
 		}
 	}
 	return mark{}, false

@@ -1,7 +1,8 @@
 package venue
 
 import (
-	"sort"
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/courtside-edge/courtside/cloud/fingerprint"
@@ -117,6 +118,6 @@ func (v *Venue) SetAside() []SetAside {
 			out = append(out, f.SetAside)
 		}
 	}
-	sort.Slice(out, func(i, k int) bool { return out[i].Offset < out[k].Offset })
+	slices.SortFunc(out, func(a, b SetAside) int { return cmp.Compare(a.Offset, b.Offset) })
 	return out
 }

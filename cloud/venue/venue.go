@@ -3,6 +3,7 @@ package venue
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -188,9 +189,7 @@ func (v *Venue) Counts() Counts {
 	defer v.mu.RUnlock()
 	c := v.count
 	c.SetAside = make(map[string]uint64, len(v.count.SetAside))
-	for k, n := range v.count.SetAside {
-		c.SetAside[k] = n
-	}
+	maps.Copy(c.SetAside, v.count.SetAside)
 	return c
 }
 

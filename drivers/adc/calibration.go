@@ -67,8 +67,8 @@ func (c *calibration) value(volts float64) float64 {
 		return a[1] + (volts-a[0])*(b[1]-a[1])/(b[0]-a[0])
 	case len(c.polynomial) > 0:
 		v := 0.0
-		for i := len(c.polynomial) - 1; i >= 0; i-- {
-			v = v*volts + c.polynomial[i]
+		for _, factor := range slices.Backward(c.polynomial) {
+			v = v*volts + factor
 		}
 		return v
 	}

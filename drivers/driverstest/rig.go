@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -114,9 +115,9 @@ func (r *rig) tooLate(i int, v uint16, asked int64) bool {
 			return false
 		}
 	}
-	for g := len(r.ended) - 1; g >= 0; g-- {
+	for g, end := range slices.Backward(r.ended) {
 		if r.value(i, g) == v {
-			return asked > r.ended[g]
+			return asked > end
 		}
 	}
 	return false // possible judges it

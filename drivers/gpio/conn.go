@@ -78,8 +78,7 @@ func (c *conn) fail(op string, err error) error {
 		err = errClosed
 	default:
 	}
-	var known *drivers.Error
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*drivers.Error](err); ok {
 		return err
 	}
 	return failed(op, err)

@@ -292,8 +292,8 @@ func (c *conn) flush(yield func(*drivers.Block)) {
 
 // isTooLarge reports whether the server would rather be asked for less at a time.
 func isTooLarge(err error) bool {
-	var code ua.StatusCode
-	if !errors.As(err, &code) {
+	code, ok := errors.AsType[ua.StatusCode](err)
+	if !ok {
 		return false
 	}
 	switch code {

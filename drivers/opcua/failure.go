@@ -18,12 +18,11 @@ func permanent(err error) error { return permanentError{err} }
 
 // failureOf says whether retrying is of use.
 func failureOf(err error) drivers.Failure {
-	var p permanentError
-	if errors.As(err, &p) {
+	if _, ok := errors.AsType[permanentError](err); ok {
 		return drivers.Permanent
 	}
-	var code ua.StatusCode
-	if !errors.As(err, &code) {
+	code, ok := errors.AsType[ua.StatusCode](err)
+	if !ok {
 		return drivers.Transient
 	}
 	switch code {

@@ -90,8 +90,7 @@ func (s *subscriber) end(ctx, inner context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	var e *drivers.Error
-	if errors.As(err, &e) {
+	if _, ok := errors.AsType[*drivers.Error](err); ok {
 		return err
 	}
 	return s.ended(inner, "subscribe to nodes", err)

@@ -152,8 +152,7 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var outer *url.Error // which would say "Get http://gateway/…" to somebody who asked nothing of the kind
-		if errors.As(err, &outer) {
+		if outer, ok := errors.AsType[*url.Error](err); ok { // which would say "Get http://gateway/…" to somebody who asked nothing of the kind
 			err = outer.Err
 		}
 		return nil, fmt.Errorf("asking the gateway: %w", err)

@@ -43,7 +43,7 @@ func groupsOf(pid int) (groups []int) {
 		if !ok {
 			continue
 		}
-		for _, f := range strings.Fields(list) {
+		for f := range strings.FieldsSeq(list) {
 			if n, err := strconv.Atoi(f); err == nil {
 				groups = append(groups, n)
 			}

@@ -97,6 +97,7 @@ type Device struct {
 	State      string        `json:"state"`
 	Cause      string        `json:"cause,omitempty"`
 	Points     int           `json:"points"`
+	Bad        int           `json:"bad_points"` // of them, as they were last reported
 	LastAnswer time.Time     `json:"last_answer,omitzero"`
 	Values     uint64        `json:"values"`
 	Passed     uint64        `json:"passed"`

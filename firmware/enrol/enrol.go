@@ -152,8 +152,7 @@ func (e *Enrolment) try(ctx context.Context, t *task, what string, do func() err
 	t.failures++
 	t.err = err
 	wait := e.o.Quick.Wait(t.failures)
-	var no *refused
-	if errors.As(err, &no) {
+	if no, ok := errors.AsType[*refused](err); ok {
 		if !no.Reason.Passing() {
 			wait = e.o.Slow.Wait(t.failures)
 		}

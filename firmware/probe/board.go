@@ -92,8 +92,7 @@ func (b I2C) Read(ctx context.Context, w io.Writer, driver drivers.Driver) error
 	source := fmt.Sprintf("chip: %q\naddress: %d\nchannel: 0\nrange: %v\n", b.Chip, b.Address, b.Range)
 	all, err := read(ctx, driver, fmt.Sprintf("bus: %q\n", b.Bus), []group{{point.Float, channels, source}})
 	if err != nil {
-		var config *drivers.Error
-		if !errors.As(err, &config) && len(all) == 0 {
+		if _, ok := errors.AsType[*drivers.Error](err); !ok && len(all) == 0 {
 			return diag.Usage("%s", reason(err)) // the driver refuses what was typed
 		}
 		return fmt.Errorf("%w: %s", diag.ErrSilent, reason(err))

@@ -162,8 +162,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // reason is err in a line.
 func reason(err error) string {
-	var e *drivers.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*drivers.Error](err); ok {
 		return e.Error()
 	}
 	return strings.ReplaceAll(err.Error(), "\n", "; ")

@@ -71,8 +71,8 @@ func explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("RAUC has not answered: %w", ctx.Err())
 	}
-	var e dbus.Error
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[dbus.Error](err)
+	if !ok {
 		return fmt.Errorf("%w: %w", slot.ErrNoRAUC, err)
 	}
 	text := e.Error()

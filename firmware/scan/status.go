@@ -41,6 +41,7 @@ type Status struct {
 	Since      int64  // when State was entered
 	LastAnswer int64  // when something that was not bad came last; 0 for never
 	Values     uint64 // readings that the device gave
+	Bad        int    // points that were last reported as bad
 	Passed     uint64 // samples that passed the filter
 	Failures   uint64 // connections that could not be made or that ended
 	Panics     uint64 // of the driver, counted in Failures too

@@ -220,6 +220,7 @@ func (w *Worker) deliver(telemetry, critical *filter.Report) {
 	if passed > 0 {
 		w.mu.Lock()
 		w.status.Passed += uint64(passed)
+		w.status.Bad = w.o.Filter.Bad()
 		w.mu.Unlock()
 	}
 }

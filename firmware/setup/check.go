@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,8 +39,8 @@ func (c *checker) fault(format string, args ...any) {
 
 // refuse adds each fault of err.
 func (c *checker) refuse(err error) {
-	var all *settings.Error
-	if !errors.As(err, &all) {
+	all, ok := errors.AsType[*settings.Error](err)
+	if !ok {
 		c.fault("%v", err)
 		return
 	}
@@ -230,10 +231,8 @@ func (s *staging) identityFresh(c *config.Config) bool {
 		case e.key == certFile, e.key == keyFile, e.key == bundleFile, e.key == configFile:
 			return true
 		default:
-			for _, n := range names {
-				if n == e.becomes {
-					return true
-				}
+			if slices.Contains(names, e.becomes) {
+				return true
 			}
 		}
 	}

@@ -266,8 +266,7 @@ func hashOf(b []byte) string {
 
 // cause leaves out what the caller has said.
 func cause(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
 	}
 	return err

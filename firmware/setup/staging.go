@@ -195,9 +195,7 @@ func (s *staging) commit(owner *Owner) (state, error) {
 	order := slices.Clone(s.ready)
 	slices.SortStableFunc(order, func(a, b entry) int { return rank(a) - rank(b) })
 	next := state{Files: map[string]string{}}
-	for key, hash := range s.taken.Files {
-		next.Files[key] = hash
-	}
+	maps.Copy(next.Files, s.taken.Files)
 	for _, e := range order {
 		if !e.fresh {
 			continue

@@ -2,6 +2,7 @@ package slot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -70,10 +71,8 @@ func (e Event) on(d Date) (Window, bool) {
 }
 
 func (e Event) takesPlace(d Date) bool {
-	for _, one := range e.Dates {
-		if one == d {
-			return true
-		}
+	if slices.Contains(e.Dates, d) {
+		return true
 	}
 	weekday := time.Date(d.Year, d.Month, d.Day, 12, 0, 0, 0, time.UTC).Weekday()
 	for _, one := range e.Days {

@@ -115,8 +115,7 @@ func (r *remote) read(ctx context.Context, p []byte, off int64) error {
 		if len(p) == 0 {
 			return nil
 		}
-		var f final
-		if errors.As(err, &f) {
+		if f, ok := errors.AsType[final](err); ok {
 			return f.error
 		}
 		if n > 0 {
@@ -174,8 +173,7 @@ func (r *remote) explain(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}
-	var outer *url.Error
-	if errors.As(err, &outer) {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
 	if errors.Is(err, identity.ErrPeer) || errors.Is(err, identity.ErrNotReady) || errors.Is(err, identity.ErrExpired) {

@@ -81,7 +81,7 @@ func setup(e *testscript.Env) error {
 	e.Setenv("PLC", s.plc.Addr())
 	e.Setenv("BROKER", broker)
 	e.Setenv("SOCKET", filepath.Join(s.dir, "d", "gateway.sock"))
-	return os.WriteFile(filepath.Join(s.dir, "gateway.yaml"), []byte(fmt.Sprintf(configuration, broker, s.plc.Addr())), 0o644)
+	return os.WriteFile(filepath.Join(s.dir, "gateway.yaml"), fmt.Appendf(nil, configuration, broker, s.plc.Addr()), 0o644)
 }
 
 const configuration = `venue: dal-001
@@ -169,7 +169,7 @@ func aggregatorStart(ts *testscript.TestScript, _ bool, _ []string) {
 	if _, err := os.Stat(ts.MkAbs("arena.geojson")); err == nil {
 		house = "map: arena.geojson"
 	}
-	ts.Check(os.WriteFile(file, []byte(fmt.Sprintf(`data_dir: cloud
+	ts.Check(os.WriteFile(file, fmt.Appendf(nil, `data_dir: cloud
 identity: {trust_domain: courtside.test, cert_file: cloud-id/svid.pem, key_file: cloud-id/svid.key, bundle_file: cloud-id/bundle.pem}
 api: {listen: "127.0.0.1:0"}
 trace: {endpoint: %q}
@@ -179,7 +179,7 @@ venues:
     %s
     gateways:
       - {id: gw-north, devices: [plc-1, plc-2]}
-`, ts.Getenv("OTLP"), ts.Getenv("BROKER"), house)), 0o644))
+`, ts.Getenv("OTLP"), ts.Getenv("BROKER"), house), 0o644))
 	c, err := cloudconfig.Load(file)
 	ts.Check(err)
 	s.cloud, err = aggregator.Start(context.Background(), c, aggregator.Deps{Version: "v1-test"})

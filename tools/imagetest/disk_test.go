@@ -210,8 +210,7 @@ func (d *disk0) supplies(t *testing.T, initrd string) {
 // builtin says whether a module is part of the kernel.
 func (d *disk0) builtin(t *testing.T, name string) bool {
 	t.Helper()
-	release := strings.Fields(tool(t, "debugfs", "-R", "ls -p /usr/lib/modules", d.i.slot))
-	for _, line := range release {
+	for line := range strings.FieldsSeq(tool(t, "debugfs", "-R", "ls -p /usr/lib/modules", d.i.slot)) {
 		if f := strings.Split(line, "/"); len(f) > 5 && strings.Contains(f[5], "deb13") {
 			list := string(d.file(t, "/usr/lib/modules/"+f[5]+"/modules.builtin"))
 			return strings.Contains(strings.ReplaceAll(list, "-", "_"), "/"+name+".ko")

@@ -5,6 +5,7 @@ package imagetest
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,9 +79,7 @@ func (i *built) slotOf(t *testing.T, c change) string {
 		release = "PRETTY_NAME" + text // debugfs says its own version first
 	}
 	files := map[string]string{"/usr/lib/os-release": release}
-	for path, text := range c.files {
-		files[path] = text
-	}
+	maps.Copy(files, c.files)
 	n := 0
 	for path, text := range files {
 		n++

@@ -23,7 +23,7 @@ func TestTheTableOfFaultsIsTrue(t *testing.T) {
 			continue
 		}
 		cells := strings.Split(line, "|")
-		for _, part := range strings.Split(cells[len(cells)-2], ";") {
+		for part := range strings.SplitSeq(cells[len(cells)-2], ";") {
 			tests := test.FindAllString(part, -1)
 			if len(tests) == 0 {
 				continue

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/courtside-edge/courtside/cloud/log"
@@ -527,7 +527,7 @@ func (w *world) fingerprint() string {
 	for id := range w.released {
 		ids = append(ids, id.String())
 	}
-	sort.Strings(ids)
+	slices.Sort(ids)
 	fmt.Fprint(&b, ids)
 	return b.String()
 }

@@ -42,7 +42,7 @@ func ParseFault(s string) (Fault, error) {
 	}
 	do, keys, some := strings.Cut(rest, ",")
 	t := faultText{Device: device, Do: do}
-	for _, pair := range strings.Split(keys, ",") {
+	for pair := range strings.SplitSeq(keys, ",") {
 		if !some {
 			break
 		}

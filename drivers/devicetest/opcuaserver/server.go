@@ -148,8 +148,7 @@ func (s *Server) newID() uint32 {
 }
 
 func statusOf(err error) ua.StatusCode {
-	var code ua.StatusCode
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[ua.StatusCode](err); ok {
 		return code
 	}
 	return ua.StatusBadUnexpectedError

@@ -24,8 +24,7 @@ func main() {
 	if err == nil {
 		return
 	}
-	var child *exec.ExitError
-	if !errors.As(err, &child) { // a child has said it itself
+	if _, ok := errors.AsType[*exec.ExitError](err); !ok { // a child has said it itself
 		fmt.Fprintln(os.Stderr, "gwctl:", err)
 	}
 	if errors.Is(err, diag.ErrUsage) {

@@ -102,8 +102,7 @@ func (g *gateway) ask(into any, args ...string) error {
 	cmd := asUser("/usr/bin/gwctl", append([]string{"--socket", filepath.Join(g.dir, "state", "gateway.sock"), "-o", "json"}, args...)...)
 	out, err := cmd.Output()
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			return fmt.Errorf("gwctl %v: %w: %s", args, err, exit.Stderr)
 		}
 		return err

@@ -1,6 +1,9 @@
 package arena
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // mid returns the radius in the middle of the ring, where its sections have equal widths.
 func (g ring) mid() float64 { return g.radius + float64(g.rows-1)*rowPitch/2 }
@@ -80,8 +83,8 @@ func (g ring) outline(from, to ray) []Spot {
 	}
 	spots := edge(g.radius + (float64(g.rows)-0.5)*rowPitch)
 	inner := edge(g.radius - rowPitch/2)
-	for i := len(inner) - 1; i >= 0; i-- {
-		spots = append(spots, inner[i])
+	for _, s := range slices.Backward(inner) {
+		spots = append(spots, s)
 	}
 	return append(spots, spots[0])
 }

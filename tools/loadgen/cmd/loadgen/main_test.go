@@ -30,7 +30,7 @@ func TestConfigWritesThreeFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range strings.Fields(out) {
+	for path := range strings.FieldsSeq(out) {
 		if _, err := os.Stat(path); err != nil {
 			t.Error(err)
 		}
