@@ -49,8 +49,12 @@ func Probe(ctx context.Context, o Options, topic string, window time.Duration, f
 		return fmt.Errorf("probing the broker: %w", err)
 	}
 	took := make(chan error, 1)
-	if err := s.Publish(Message{Topic: topic, Payload: mark, QoS: 1}, func(err error) { took <- err }); err != nil {
+	err = s.Publish(Message{Topic: topic, Payload: mark, QoS: 1}, func(err error) { took <- err })
+	switch {
+	case errors.Is(err, ErrNotSent):
 		return fmt.Errorf("probing the broker: %w", err)
+	case err != nil:
+		took <- err // the session was over before Publish returned
 	}
 	limit := time.NewTimer(2*window + o.KeepAlive)
 	defer limit.Stop()
