@@ -154,9 +154,10 @@ func see[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
 	return v
 }
 
-// countOccupiedPixels counts the pixels of the bowl that have the colour of an occupied seat.
+// countOccupiedPixels counts the pixels of the bowl that have the colour of an occupied seat in the browser's scheme.
 const countOccupiedPixels = `(() => { const c = document.getElementById("map"), d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data; let n = 0;
-for (let i = 0; i < d.length; i += 4) if (Math.abs(d[i] - 255) < 12 && Math.abs(d[i + 1] - 180) < 12 && Math.abs(d[i + 2] - 84) < 12) n++; return n; })()`
+const hex = getComputedStyle(document.documentElement).getPropertyValue("--occupied").trim(), want = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+for (let i = 0; i < d.length; i += 4) if (want.every((v, k) => Math.abs(d[i + k] - v) < 12)) n++; return n; })()`
 
 // keep writes a picture below tmp/acceptance for people to look at.
 func keep(t *testing.T, name string, picture []byte) {

@@ -1,16 +1,19 @@
 // The page: reads the live stream of one venue and shows it. It asks the API like any other program would.
 import { Bowl } from "./bowl.js";
+import { Sections, clock, element, number, plural, showGates, showGateways, showPanels } from "./cards.js";
 import { drawHistory } from "./history.js";
+import { onScheme, shade } from "./theme.js";
 
+const SILENT = 6000, DEAD = 20000; // ms without news until the page says so, and until it asks for a new stream
 const $ = (id) => document.getElementById(id);
-const number = new Intl.NumberFormat("en-US");
-const rate = (v) => (v >= 10 ? number.format(Math.round(v)) : v.toFixed(1)) + "/min";
+const rate = (v) => "· " + (v >= 10 || v === 0 ? number.format(Math.round(v)) : v.toFixed(1)) + "/min";
 const bowl = new Bowl($("map"), $("tip"));
-let venue, stream, lastEvent = 0, layer = "seats";
+const sections = new Sections((name) => bowl.mark(name));
+let venue, layers = {}, stream, retry, lastEvent = 0, asOf, layer = "seats", past = [], wholeAt = 0, house;
 
 async function json(path) {
   const answer = await fetch(path);
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  if (!answer.ok) throw Object.assign(new Error(`${path}: ${answer.status}`), { status: answer.status });
   return answer.json();
 }
 
@@ -20,165 +23,205 @@ async function start() {
     list = (await json("/v1/venues")).venues;
   } catch {
     link("lost", "aggregator not reached");
-    setTimeout(start, 2000);
+    retry = setTimeout(start, 2000);
     return;
   }
+  layers = Object.fromEntries(list.map((v) => [v.venue, v.layers]));
   $("venue").replaceChildren(...list.map((v) => new Option(v.venue, v.venue)));
   const wanted = decodeURIComponent(location.hash.slice(1));
   open(list.some((v) => v.venue === wanted) ? wanted : list[0]?.venue);
 }
 
+// open shows a venue: its map first, then its stream. What cannot be had now is asked for again.
 async function open(id) {
-  if (!id) return link("lost", "no venue configured");
+  close();
+  if (!id) {
+    link("lost", "no venue configured");
+    return empty("The aggregator has no venue: add one to its configuration under venues.");
+  }
+  if (id !== venue) past = [];
   venue = id;
   $("venue").value = id;
-  stream?.close();
+  document.title = `${id} · Courtside`;
+  $("layers").hidden = !layers[id]?.length;
+  let map = { features: [] };
   try {
-    bowl.setMap(await json(`/v1/venues/${id}/map`));
-  } catch {
-    bowl.setMap({ features: [] });
+    map = await json(`/v1/venues/${encodeURIComponent(id)}/map`);
+    empty("");
+  } catch (err) {
+    if (err.status !== 404) return again(id);
+    empty(`${id} has no map, so its seats cannot be drawn. Name a GeoJSON file as map of the venue in the aggregator's configuration.`);
   }
-  stream = new EventSource(`/v1/venues/${id}/stream`);
-  const on = (name, f) => stream.addEventListener(name, (e) => { lastEvent = Date.now(); link("live", "live"); f(JSON.parse(e.data)); });
-  on("seats", (e) => bowl.setStates(e.states));
-  on("seat-changes", (e) => bowl.change(e));
-  on("summary", showSummary);
-  on("gates", showGates);
-  on("panels", showPanels);
-  stream.onerror = () => link("lost", "stream lost, reconnecting");
+  if (id !== venue) return;
+  bowl.setMap(map);
+  listen(id);
+  wholeAt = 0;
   refresh();
 }
 
+function listen(id) {
+  close();
+  const s = stream = new EventSource(`/v1/venues/${encodeURIComponent(id)}/stream`);
+  const on = (name, f) => s.addEventListener(name, (e) => {
+    if (s !== stream) return;
+    lastEvent = Date.now();
+    link("live", "live");
+    f(JSON.parse(e.data));
+  });
+  on("seats", (e) => bowl.setStates(e.states));
+  on("seat-changes", (e) => bowl.change(e));
+  on("summary", showSummary);
+  on("gates", (a) => {
+    showRates(a);
+    showGates(a.gates);
+    bowl.setGates(a.gates);
+  });
+  on("panels", (a) => {
+    showPanels(a.panels);
+    bowl.setPanels(a.panels);
+  });
+  s.onerror = () => {
+    if (s !== stream) return;
+    link("lost", "stream lost, reconnecting");
+    if (s.readyState === EventSource.CLOSED) again(id); // an answer that is no stream: the browser gives up for good
+  };
+}
+
+function close() {
+  clearTimeout(retry);
+  stream?.close();
+  stream = undefined;
+}
+
+function again(id) {
+  link("lost", "stream lost, reconnecting");
+  clearTimeout(retry);
+  retry = setTimeout(() => id === venue && open(id), 2000 + Math.random() * 1000);
+}
+
+function empty(text) {
+  $("empty").hidden = !text;
+  $("empty").textContent = text;
+}
+
+// link says whether what is shown is live. What is not is shown as such, with its time.
 function link(state, text) {
+  const changed = $("link").dataset.state !== state;
+  if ($("link").textContent !== text) $("link").textContent = text;
+  if (!changed) return;
   $("link").dataset.state = state;
-  $("link").textContent = text;
+  const stale = state === "lost" && asOf;
+  document.body.toggleAttribute("data-stale", Boolean(stale));
+  $("stale").hidden = !stale;
+  $("stale").textContent = stale ? `Not live: nothing comes from the aggregator. Everything below is as it was at ${clock(asOf)}.` : "";
 }
 
 function showSummary(s) {
+  asOf = s.as_of;
+  const share = s.seats ? s.occupied / s.seats : 0, percent = (share * 100).toFixed(1);
   $("occupied").textContent = number.format(s.occupied);
-  const share = s.seats ? s.occupied / s.seats : 0;
-  $("share").textContent = `of ${number.format(s.seats)} · ${(share * 100).toFixed(1)} %`;
+  $("share").textContent = s.seats ? `of ${number.format(s.seats)} · ${percent} %` : "";
   $("share-bar").style.width = `${share * 100}%`;
   $("inside").textContent = number.format(s.inside);
   $("unknown").textContent = number.format(s.unknown);
-  $("clock").textContent = `${new Date(s.as_of).toLocaleTimeString()} · clock ${s.clock}`;
-  const c = s.completeness, parts = [];
-  if (c.gateways_down.length) parts.push(`<b>${c.gateways_down.length} gateway${c.gateways_down.length > 1 ? "s" : ""} down</b>`);
-  if (c.unaccounted_batches) parts.push(`<b class="alarm">${number.format(c.unaccounted_batches)} batches unaccounted for</b>`);
-  if (c.pending_batches) parts.push(`<b class="pending">${number.format(c.pending_batches)} batches pending</b>`);
-  if (c.gaps) parts.push(`<b class="lost">${number.format(c.gaps)} gap${c.gaps > 1 ? "s" : ""}${c.lost ? `, ${number.format(c.lost)} points lost` : ""}</b>`);
-  if (c.set_aside) parts.push(`<b>${number.format(c.set_aside)} set aside</b>`);
-  parts.push(`${number.format(c.known)} of ${number.format(c.points)} points known`);
-  $("trust").innerHTML = parts.join(" · ");
+  $("unknown-figure").classList.toggle("some", s.unknown > 0);
+  $("clock").hidden = false;
+  $("clock").textContent = `${clock(s.as_of)} · clock ${s.clock}`;
+  $("clock").title = `When this was evaluated. The newest samples are dated by: ${s.clock}`;
+  $("map").setAttribute("aria-label", `The bowl: ${number.format(s.occupied)} of ${number.format(s.seats)} seats occupied, ${number.format(s.free)} free, ${number.format(s.unknown)} unknown`);
+  showTrust(s.completeness);
   showGateways(s.gateways);
 }
 
-// row makes one line; texts are set as text, because names come from configurations.
-function row(title, cells, note, off) {
-  const r = document.createElement("div");
-  r.className = off ? "row off" : "row";
-  const t = document.createElement("span");
-  if (title instanceof Node) t.append(title); else t.textContent = title;
-  r.append(t);
-  for (const [text, cls] of cells) {
-    const c = document.createElement("span");
-    c.className = `n ${cls}`;
-    c.textContent = text;
-    r.append(c);
-  }
-  if (note) {
-    const n = document.createElement("small");
-    n.textContent = note;
-    r.append(n);
-  }
-  return r;
+// showTrust says how complete the figures are, the worst first.
+function showTrust(c) {
+  const parts = [], say = (cls, text) => parts.push(element("b", cls, text));
+  if (c.gateways_down.length) say("", c.gateways_down.length > 2 ? `${c.gateways_down.length} gateways down` : `${c.gateways_down.join(", ")} down`);
+  if (c.unaccounted_batches) say("alarm", `${plural(c.unaccounted_batches, "batch", "batches")} unaccounted for`);
+  if (c.pending_batches) say("pending", `${plural(c.pending_batches, "batch", "batches")} pending`);
+  if (c.gaps) say("lost", plural(c.gaps, "gap", "gaps") + (c.lost ? `, ${plural(c.lost, "point", "points")} lost` : ""));
+  if (c.set_aside) say("", `${plural(c.set_aside, "record", "records")} set aside`);
+  parts.push(`${number.format(c.known)} of ${plural(c.points, "point", "points")} known`);
+  $("trust").replaceChildren(...parts.flatMap((p, i) => i ? [" · ", p] : [p]));
 }
 
-// sized makes a bar's part; its width is set through the object model, which the content security policy allows.
-function sized(share) {
-  const i = document.createElement("i");
-  i.style.width = `${share * 100}%`;
-  return i;
-}
-
-function dotted(good, text) {
-  const f = document.createDocumentFragment(), d = document.createElement("i");
-  d.className = `dot ${good ? "good" : "bad"}`;
-  f.append(d, text);
-  return f;
-}
-
-function showGates(a) {
+function showRates(a) {
+  const sum = (k) => a.gates.reduce((n, g) => n + g[k], 0);
   $("in").textContent = number.format(a.in);
   $("out").textContent = number.format(a.out);
-  const sum = (k) => a.gates.reduce((n, g) => n + g[k], 0);
   $("in-rate").textContent = rate(sum("in_per_minute"));
   $("out-rate").textContent = rate(sum("out_per_minute"));
-  const most = Math.max(1, ...a.gates.map((g) => g.in + g.out));
-  $("gates").replaceChildren(...a.gates.map((g) => {
-    const r = row(g.name || g.gate, [[number.format(g.in), "up"], [number.format(g.out), "down"]], g.uncertain ? "not all lanes report" : "", g.uncertain);
-    const bar = document.createElement("div");
-    bar.className = "share";
-    for (const v of [g.in, g.out]) bar.append(sized(v / most));
-    r.append(bar);
-    return r;
-  }));
-  bowl.setGates(a.gates);
 }
 
-const panelValue = (p) => p.value === null ? (p.unknown || "unknown") : `${typeof p.value === "number" ? Math.round(p.value * 10) / 10 : p.value}${p.unit ? " " + p.unit : ""}`;
-
-function showPanels(a) {
-  $("panels").replaceChildren(...a.panels.map((p) => row(dotted(p.points.some((v) => v.value !== null), p.name || p.panel),
-    p.points.slice(0, 2).map((v) => [panelValue(v), ""]), "", false)));
-  bowl.setPanels(a.panels);
-}
-
-function showGateways(list) {
-  $("gateways").replaceChildren(...list.map((g) => {
-    const up = g.devices.filter((d) => d.state === "up").length, down = g.devices.find((d) => d.state !== "up");
-    let note = `clock ${g.clock || "unknown"} · ${number.format(g.batches)} batches`;
-    if (g.pending_batches) note = `${number.format(g.pending_batches)} batches pending`;
-    if (down) note = `${down.device}: ${down.state}${down.cause ? ", " + down.cause : ""}`;
-    if (g.state !== "birth") note = g.reason || "no live session";
-    if (g.unaccounted_batches) note = `${number.format(g.unaccounted_batches)} batches unaccounted for`;
-    return row(dotted(g.state === "birth" && !down, g.gateway), [[`${up}/${g.devices.length} devices`, ""]], note, false);
-  }));
-}
-
-function showSections(sections) {
-  $("sections").replaceChildren(...sections.map((s) => {
-    const t = document.createElement("div"), share = s.seats ? s.occupied / s.seats : 0;
-    t.className = share > .45 ? "tile warm" : "tile";
-    t.textContent = s.section;
-    t.title = `${s.section}: ${s.occupied} of ${s.seats} occupied${s.unknown ? `, ${s.unknown} unknown` : ""}`;
-    t.style.background = s.unknown === s.seats ? "var(--unknown)" : `color-mix(in srgb, var(--occupied) ${Math.round(share * 100)}%, var(--free))`;
-    return t;
-  }));
+// askHistory asks for the last two hours now and then, because late data changes the past, and for the newest buckets in between.
+async function askHistory(of) {
+  const whole = !past.length || Date.now() - wholeAt > 30000, from = whole ? new Date(Date.now() - 2 * 3600e3).toISOString() : past[Math.max(0, past.length - 6)].at;
+  const { history } = await json(`${of}/occupancy/history?from=${encodeURIComponent(from)}`);
+  if (whole) wholeAt = Date.now();
+  const begin = history.length ? Date.parse(history[0].at) : Infinity;
+  return whole ? history : [...past.filter((p) => Date.parse(p.at) < begin), ...history];
 }
 
 // refresh asks for what the stream does not carry.
 async function refresh() {
-  const of = venue;
+  const id = venue, shown = layer, of = `/v1/venues/${encodeURIComponent(id)}`;
+  if (!id || document.hidden) return;
   try {
-    const from = new Date(Date.now() - 2 * 3600e3).toISOString();
-    const [occ, hist] = await Promise.all([json(`/v1/venues/${of}/occupancy`), json(`/v1/venues/${of}/occupancy/history?from=${from}`)]);
-    if (of !== venue) return;
-    showSections(occ.sections);
-    drawHistory($("history"), hist.history, occ.seats, occ);
-    if (layer !== "seats") bowl.setGrid(await json(`/v1/venues/${of}/heatmaps/${layer}`));
+    const [occ, hist] = await Promise.all([json(`${of}/occupancy`), askHistory(of)]);
+    if (id !== venue) return;
+    past = hist;
+    house = occ;
+    sections.show(occ.sections);
+    drawHouse();
+    if (shown === "seats" || !layers[id]?.includes(shown)) return;
+    const grid = await json(`${of}/heatmaps/${shown}`);
+    if (id !== venue || shown !== layer) return;
+    bowl.setGrid(grid);
+    showScale(grid);
   } catch { /* the stream's state says that the aggregator is away */ }
 }
 
-for (const b of document.querySelectorAll("[data-layer]")) {
-  b.addEventListener("click", () => {
-    layer = b.dataset.layer;
-    for (const o of document.querySelectorAll("[data-layer]")) o.setAttribute("aria-pressed", String(o === b));
-    bowl.setGrid(null);
-    if (layer !== "seats") refresh();
-  });
+function drawHouse() {
+  if (house) drawHistory($("history"), past, house.seats, house);
 }
-$("venue").addEventListener("change", (e) => { location.hash = e.target.value; open(e.target.value); });
+
+// showScale says what a layer's colours mean.
+function showScale(grid) {
+  const share = grid.unit === "1", most = number.format(Math.round(grid.max * (share ? 100 : 10)) / (share ? 1 : 10));
+  $("scale-from").textContent = share ? "0 %" : "0";
+  $("scale-to").textContent = `${most} ${share ? "%" : grid.unit}`;
+  $("scale").style.background = `linear-gradient(to right, ${Array.from({ length: 9 }, (_, i) => shade(i / 8)).join(", ")})`;
+}
+
+function choose(name) {
+  layer = name;
+  for (const o of document.querySelectorAll("[data-layer]")) o.setAttribute("aria-pressed", String(o.dataset.layer === name));
+  for (const l of document.querySelectorAll("[data-for]")) l.hidden = (l.dataset.for === "seats") !== (name === "seats");
+  showScale({ max: 0, unit: "" });
+  bowl.setGrid(null, name !== "seats");
+  if (name !== "seats") refresh();
+}
+
+for (const b of document.querySelectorAll("[data-layer]")) b.addEventListener("click", () => choose(b.dataset.layer));
+$("venue").addEventListener("change", (e) => { location.hash = encodeURIComponent(e.target.value); });
+addEventListener("hashchange", () => {
+  const wanted = decodeURIComponent(location.hash.slice(1));
+  if (wanted in layers && wanted !== venue) open(wanted);
+});
+document.addEventListener("visibilitychange", refresh);
+new ResizeObserver(drawHouse).observe($("history"));
+onScheme(() => {
+  bowl.layout();
+  drawHouse();
+  refresh();
+});
 setInterval(refresh, 2000);
-setInterval(() => { if (lastEvent && Date.now() - lastEvent > 6000) link("lost", `no news for ${Math.round((Date.now() - lastEvent) / 1000)} s`); }, 1000);
+setInterval(() => {
+  const quiet = lastEvent && Date.now() - lastEvent;
+  if (quiet > SILENT) link("lost", `no news for ${Math.round(quiet / 1000)} s`);
+  if (quiet > DEAD && stream) { // a connection that died without a word, as after a sleep
+    lastEvent = Date.now() - SILENT;
+    again(venue);
+  }
+}, 1000);
 start();
