@@ -29,9 +29,9 @@ func writeDevices(w io.Writer, devices []diag.Device) error {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintf(w, "%s (%s)  %s for %s, %d points, %d connections failed\n", d.Device, d.Driver, d.State, ago(time.Since(d.Since)), d.Points, d.Failures)
+		fmt.Fprintf(w, "%s (%s)  %s for %s, %d points, %d of them bad, %d connections failed\n", d.Device, d.Driver, d.State, ago(time.Since(d.Since)), d.Points, d.Bad, d.Failures)
 		if d.Cause != "" {
-			fmt.Fprintf(w, "  cause        %s\n", d.Cause)
+			fmt.Fprintf(w, "  cause        %s\n", oneLine(d.Cause))
 		}
 		last := "never"
 		if !d.LastAnswer.IsZero() {

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +62,7 @@ func writePoints(w io.Writer, p diag.Points, why bool) error {
 	at := -1 // the head
 	for line := range strings.Lines(rows.String()) {
 		if out.WriteString(line); why && at >= 0 {
-			fmt.Fprintf(&out, "  %s\n", p.Points[at].Why)
+			fmt.Fprintf(&out, "  %s\n", oneLine(p.Points[at].Why))
 		}
 		at++
 	}
@@ -71,8 +73,15 @@ func writePoints(w io.Writer, p diag.Points, why bool) error {
 	return err
 }
 
-// oneLine keeps a text value from breaking the table.
-func oneLine(s string) string { return strings.NewReplacer("\n", "\\n", "\t", " ").Replace(s) }
+// oneLine keeps a text value, or what a device said, from breaking the table, and from telling the terminal what to do.
+func oneLine(s string) string {
+	s = strings.NewReplacer("\n", "\\n", "\t", " ").Replace(s)
+	if strings.IndexFunc(s, unicode.IsControl) < 0 {
+		return s
+	}
+	quoted := strconv.Quote(s)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
 
 func withUnit(v, unit string) string {
 	if unit == "" || v == "–" {
@@ -106,7 +115,7 @@ func watchCommand(o *asker) *cobra.Command {
 			if o.output == "json" {
 				failed = e.Encode(ch)
 			} else {
-				_, failed = fmt.Fprintf(w, "%s  %s  %s  %s  %s\n", ch.Value.At.Local().Format("15:04:05.000"), ch.Name, ch.Value.Value, ch.Value.Quality, ch.Why)
+				_, failed = fmt.Fprintf(w, "%s  %s  %s  %s  %s\n", ch.Value.At.Local().Format("15:04:05.000"), ch.Name, oneLine(ch.Value.Value), ch.Value.Quality, oneLine(ch.Why))
 			}
 			n++
 			return failed == nil && (*count == 0 || n < *count)

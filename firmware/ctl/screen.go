@@ -22,7 +22,7 @@ func (m *top) View() string {
 	room := max(m.height-len(lines)-2, 1) // the column heads above, the keys below
 	first := min(m.scroll, max(len(rows)-room, 0))
 	last := min(first+room, len(rows))
-	lines = append(lines, m.bold(cut(fmt.Sprintf("%-18s %-10s %8s %9s %8s %9s %8s", "DEVICE / CLASS", "STATE", "POINTS", "VALUES/s", "REP/s", "SCAN", "OVERRUN"), m.width)))
+	lines = append(lines, m.bold(cut(fmt.Sprintf("%-18s %-10s %7s %6s %9s %7s %9s %7s", "DEVICE / CLASS", "STATE", "POINTS", "BAD", "VALUES/s", "REP/s", "SCAN", "OVERRUN"), m.width)))
 	lines = append(lines, rows[first:last]...)
 	for len(lines) < m.height-1 {
 		lines = append(lines, "")
@@ -90,7 +90,7 @@ func (m *top) rows() (rows []string) {
 				before = b
 			}
 		}
-		rows = append(rows, cut(fmt.Sprintf("%-18s %-10s %8d %9s %8s %9s %8d", cut(d.Device, 18), breaker(d), d.Points, m.rate(d.Values, before.Values),
+		rows = append(rows, cut(fmt.Sprintf("%-18s %-10s %7d %6d %9s %7s %9s %7d", cut(d.Device, 18), breaker(d), d.Points, d.Bad, m.rate(d.Values, before.Values),
 			m.rate(d.Passed, before.Passed), short(d.Latency), d.Overruns), m.width))
 		if d.Cause != "" {
 			rows = append(rows, cut("  "+d.Cause, m.width))
@@ -99,7 +99,7 @@ func (m *top) rows() (rows []string) {
 			continue
 		}
 		for _, c := range d.Classes {
-			rows = append(rows, cut(fmt.Sprintf("  %-16s %-10s %8s %9s %8s %9s %8d", cut(c.Name, 16), "every "+c.Period.String(), "", "", "", short(c.Latency), c.Overruns), m.width))
+			rows = append(rows, cut(fmt.Sprintf("  %-16s %-10s %7s %6s %9s %7s %9s %7d", cut(c.Name, 16), "every "+c.Period.String(), "", "", "", "", short(c.Latency), c.Overruns), m.width))
 		}
 	}
 	return rows
@@ -114,7 +114,10 @@ func rank(d diag.Device) int {
 	case "connecting":
 		return 2
 	}
-	return 3
+	if d.Bad > 0 {
+		return 3
+	}
+	return 4
 }
 
 // breaker is a device's state; a connection that is retried shows how often it failed.

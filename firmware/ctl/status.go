@@ -69,16 +69,19 @@ func writeStatus(w io.Writer, s diag.Status) error {
 	for _, l := range s.Lanes {
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d (%s)\t%d (%s)\t%d\t%d\n", l.Lane, l.Samples, l.Batches, l.RAM.Batches, size(l.RAM.Bytes), l.Stored.Batches, size(l.Stored.Bytes), l.Backlog.Batches, l.Lost)
 	}
-	fmt.Fprint(t, "\nDEVICE\tSTATE\tPOINTS\tVALUES\tPASSED\tOVERRUNS\tSCAN\n")
+	fmt.Fprint(t, "\nDEVICE\tSTATE\tPOINTS\tBAD\tVALUES\tPASSED\tOVERRUNS\tSCAN\n")
 	for _, d := range s.Devices {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%s\n", d.Device, d.State, d.Points, d.Values, d.Passed, d.Overruns, short(d.Latency))
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", d.Device, d.State, d.Points, d.Bad, d.Values, d.Passed, d.Overruns, short(d.Latency))
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	for _, d := range s.Devices {
-		if d.Cause != "" {
-			fmt.Fprintf(&b, "%s: %s\n", d.Device, d.Cause)
+		switch {
+		case d.Cause != "":
+			fmt.Fprintf(&b, "%s: %s\n", d.Device, oneLine(d.Cause))
+		case d.Bad > 0 && d.State == "up":
+			fmt.Fprintf(&b, "%s: %d of %d points are bad; gwctl points --bad %s, and gwctl doctor, say why\n", d.Device, d.Bad, d.Points, d.Device)
 		}
 	}
 	_, err := io.WriteString(w, b.String())

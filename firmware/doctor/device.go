@@ -32,7 +32,28 @@ type Device struct {
 	Latency    time.Duration // of the slowest scan class
 	Period     time.Duration // of that class
 	Strange    []Strange
+	Timeout    time.Duration // of a request; 0 when the driver does not say
+	Strays     uint64        // answers that came too late, or to no request
+	Malformed  uint64        // requests that were answered with something else
+	Lost       uint64        // connections that ended while the device was up
+	Since      time.Duration // how long State has lasted
+	Jumps      []Jump
 }
+
+// Jump is a counter whose register keeps going back, or further than its rate allows.
+type Jump struct {
+	Name    string
+	Resets  uint64  // since the start
+	MaxRate float64 // counts a second
+}
+
+const (
+	// manyLost is how many connections a device may lose without a word, and lostLately how long ago the last of more than that still counts.
+	manyLost   = 3
+	lostLately = 10 * time.Minute
+	// ManyResets is how often a counter may begin anew without a word: controllers are restarted.
+	ManyResets = 3
+)
 
 // Strange is a point whose value makes no sense as it is, and would with its words exchanged.
 type Strange struct {
@@ -65,10 +86,14 @@ func JudgeDevice(d Device) diag.Finding {
 	case d.State == "down" || d.State == "failed":
 		f.Grade = diag.Fail
 		f.Cause, f.Next = d.connection()
-	case d.State == "connecting":
+	case d.State == "connecting" && len(d.Bad) == 0:
 		f.Grade, f.Cause, f.Next = diag.Warn, "it has not answered yet", "ask again in a few seconds"
 	case len(d.Bad) > 0:
 		d.points(&f)
+	case d.Lost >= manyLost && d.Since < lostLately:
+		f.Grade, f.Saw = diag.Warn, f.Saw+fmt.Sprintf(", but the connection was lost %d times since the start, last %s ago", d.Lost, round(d.Since))
+		f.Cause = "the device ends it: after some requests or time, or because it serves few clients; or the network between is unsteady"
+		f.Next = "gwctl logs has each; close other clients of the device, look at its limits, at cable and switch"
 	case d.Scans > 10 && d.Overruns > d.Scans/10:
 		f.Grade, f.Saw = diag.Warn, f.Saw+fmt.Sprintf(", %d of %d slots missed: a scan takes %s, its period is %s", d.Overruns, d.Overruns+d.Scans, round(d.Latency), d.Period)
 		f.Cause, f.Next = "the device is slower than its scan class", "see gwctl plan "+d.ID+": raise depth or max_gap, or poll slower"
@@ -80,9 +105,12 @@ func JudgeDevice(d Device) diag.Finding {
 func (d Device) connection() (cause, next string) {
 	text := strings.ToLower(d.Cause)
 	probe := "gwctl probe " + d.Driver + " " + d.Address
+	var name *net.DNSError
 	switch {
 	case d.Serial:
 		return d.serial(text)
+	case errors.As(d.Err, &name):
+		return "the name " + name.Name + " cannot be resolved", "write the device's address instead of its name, or mend the name: resolvectl query " + name.Name
 	case Refused(d.Err):
 		return "the host is there, but nobody listens on the port: the port is wrong, or the device's server is switched off",
 			"check the port, and that the device's " + d.Driver + " server is enabled: " + probe
@@ -90,8 +118,15 @@ func (d Device) connection() (cause, next string) {
 		return "device absent: it is off, unplugged, in another network, or has another address", "ping it; look at power, cable and switch; is " + d.Address + " right? " + probe
 	case dialing(d.Err):
 		return "the device's address cannot be reached", "is " + d.Address + " right? ip route get, ping; " + probe
+	case d.Driver == "modbus" && timedOut(d.Err) && d.Strays > 0:
+		return fmt.Sprintf("the device is slower than its timeout%s: %d answers came too late, or to no request", d.limit(), d.Strays),
+			"see how long it takes: " + probe + " --timeout 10s; then raise timeout, and the scan class's period with it"
 	case d.Driver == "modbus" && timedOut(d.Err):
-		return "wrong unit id: the connection opens, but unit " + d.Unit + " does not answer", "find the units that do: " + probe + " --units 1-247"
+		return fmt.Sprintf("wrong unit id: the connection opens, but unit %s does not answer; or it needs longer than its timeout%s", d.Unit, d.limit()),
+			"find the units that do: " + probe + " --units 1-247; or a slow one: " + probe + " --timeout 10s"
+	case d.Driver == "modbus" && strings.Contains(text, "not a modbus frame"):
+		return "what answers there does not speak Modbus TCP: another service has the port, or a serial server passes RTU frames on",
+			"is " + d.Address + " right? behind a serial server: framing: rtu, and " + probe + " --framing rtu"
 	case strings.Contains(text, "closed the connection"):
 		return "the device closes the connection: too many clients, or it refuses this one", "close other clients (engineering tools); many PLCs serve 4 to 16; wait and ask again"
 	case d.Driver == "opcua" && d.State == "failed":
@@ -100,6 +135,14 @@ func (d Device) connection() (cause, next string) {
 		return "the device took the connection and says nothing", "is it the right port and protocol? " + probe
 	}
 	return "the connection ends, see above", probe
+}
+
+// limit is the timeout for a sentence.
+func (d Device) limit() string {
+	if d.Timeout == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", d.Timeout)
 }
 
 // serial says why a serial line brings nothing.
@@ -135,6 +178,9 @@ func (d Device) points(f *diag.Finding) {
 	switch most {
 	case point.BadNodeIDUnknown:
 		f.Cause, f.Next = "the device does not have these addresses: wrong table or address, often one off (the manual's 40001 is address 0)", "look at what it has: "+probe
+		if d.Driver == "opcua" {
+			f.Cause = "the server does not have these nodes: a slip in the node id, or another namespace index than before its last update (nsu=URI stays the same)"
+		}
 	case point.BadTimeout, point.BadNotConnected, point.BadCommunication:
 		f.Cause, f.Next = "wrong unit id, or the unit behind the serial server is off: other units may answer", "find the units that answer: "+probe+" --units 1-247"
 		switch {
@@ -145,6 +191,10 @@ func (d Device) points(f *diag.Finding) {
 		}
 	case point.BadDataEncodingInvalid:
 		f.Cause, f.Next = "what comes is not what was asked for: another type, or a noisy line", "compare types with the device's manual: "+probe
+		if d.Malformed > 0 {
+			f.Cause = fmt.Sprintf("answers of another unit, function or length than was asked for: %d so far", d.Malformed)
+			f.Next = "is there another device, or a converter, at this address? find the units that answer: " + probe + " --units 1-247"
+		}
 		if d.Serial {
 			f.Cause = "wrong baud rate or parity, or a noisy line: bytes come that are no frames"
 			f.Next = "compare baud, parity and stop bits with the device's; check the line's termination"
@@ -153,9 +203,29 @@ func (d Device) points(f *diag.Finding) {
 		f.Cause, f.Next = "the device refuses how it is asked: function or quantity", "see gwctl logs; lower max_registers: "+probe
 	case point.BadOutOfRange:
 		f.Cause, f.Next = "values that are no numbers: wrong type or word order", probe+" --value ADDRESS shows one value in all word orders"
+	case point.BadResourceUnavailable:
+		f.Cause, f.Next = "the device says that it is busy", "poll it slower, or give it a pause between requests (options: pause); close its other clients; see gwctl plan "+d.ID
 	default:
 		f.Cause, f.Next = "the device itself says so", "look at the sensor or the module"
 	}
+}
+
+// JudgeCounters judges whether a device's counters count. It returns false when nothing is amiss.
+func JudgeCounters(d Device) (diag.Finding, bool) {
+	if len(d.Jumps) == 0 {
+		return diag.Finding{}, false
+	}
+	worst := d.Jumps[0]
+	for _, j := range d.Jumps {
+		if j.Resets > worst.Resets {
+			worst = j
+		}
+	}
+	return diag.Finding{Check: "counters of " + d.ID, Grade: diag.Warn,
+		Saw: fmt.Sprintf("%d counters keep beginning anew, such as %s: %d times since the start its register went back, or on by more than max_rate (%v a second) allows; what passed meanwhile is a gap",
+			len(d.Jumps), worst.Name, worst.Resets, worst.MaxRate),
+		Cause: "max_rate is too small, the address or word order is wrong, the register is no counter, or something sets it back",
+		Next:  "see how it moves: gwctl watch " + d.ID + "/" + worst.Name}, true
 }
 
 // JudgeValues judges whether a device's values make sense. It returns false when nothing is strange.

@@ -86,14 +86,17 @@ func TestIdentity(t *testing.T) {
 		id   Identity
 		want expect
 	}{
-		"in order":           {Identity{Now: now, ID: "spiffe://x/g", Held: around(-time.Hour, time.Hour)}, expect{grade: diag.OK, saw: "valid for 1h0m0s"}},
-		"none":               {Identity{Now: now, Error: "no agent", From: "unix:///run/a"}, expect{grade: diag.Fail, saw: "no agent", cause: "agent does not run"}},
-		"expired":            {Identity{Now: now, ID: "g", Held: around(-2*time.Hour, -time.Hour), Clock: diag.OK}, expect{grade: diag.Fail, saw: "expired 1h0m0s ago", cause: "the SVID has expired"}},
-		"not enrolled":       {Identity{Now: now, Error: "no such file", Enrolment: "the aggregator refuses: lapsed-token", Next: "make a token", Clock: diag.OK}, expect{grade: diag.Fail, saw: "lapsed-token", cause: "has not enrolled", next: "make a token"}},
-		"not renewed":        {Identity{Now: now, ID: "g", Held: around(-time.Hour, time.Hour), Enrolment: "not reached", Next: "look"}, expect{grade: diag.Warn, saw: "not reached", cause: "could not be renewed", next: "look"}},
-		"expired, refused":   {Identity{Now: now, ID: "g", Held: around(-2*time.Hour, -time.Hour), Enrolment: "lapsed-svid", Next: "make a token", Clock: diag.OK}, expect{grade: diag.Fail, saw: "lapsed-svid", next: "make a token"}},
-		"expired by a clock": {Identity{Now: now, ID: "g", Held: around(-2*time.Hour, -time.Hour), Clock: diag.Fail}, expect{grade: diag.Fail, cause: "the clock, not the SVID"}},
-		"not refreshed":      {Identity{Now: now, ID: "g", Held: around(-time.Hour, time.Hour), Error: "half a file"}, expect{grade: diag.Warn, saw: "half a file", cause: "could not be refreshed"}},
+		"in order":              {Identity{Now: now, ID: "spiffe://x/g", Held: around(-time.Hour, time.Hour)}, expect{grade: diag.OK, saw: "valid for 1h0m0s"}},
+		"none":                  {Identity{Now: now, Error: "no agent", From: "unix:///run/a"}, expect{grade: diag.Fail, saw: "no agent", cause: "agent does not run"}},
+		"expired":               {Identity{Now: now, ID: "g", Held: around(-2*time.Hour, -time.Hour), Clock: diag.OK}, expect{grade: diag.Fail, saw: "expired 1h0m0s ago", cause: "the SVID has expired"}},
+		"not enrolled":          {Identity{Now: now, Error: "no such file", Enrolment: "the aggregator refuses: lapsed-token", Next: "make a token", Clock: diag.OK}, expect{grade: diag.Fail, saw: "lapsed-token", cause: "has not enrolled", next: "make a token"}},
+		"not renewed":           {Identity{Now: now, ID: "g", Held: around(-time.Hour, time.Hour), Enrolment: "not reached", Next: "look"}, expect{grade: diag.Warn, saw: "not reached", cause: "could not be renewed", next: "look"}},
+		"expired, refused":      {Identity{Now: now, ID: "g", Held: around(-2*time.Hour, -time.Hour), Enrolment: "lapsed-svid", Next: "make a token", Clock: diag.OK}, expect{grade: diag.Fail, saw: "lapsed-svid", next: "make a token"}},
+		"expired by a clock":    {Identity{Now: now, ID: "g", Held: around(-2*time.Hour, -time.Hour), Clock: diag.Fail}, expect{grade: diag.Fail, cause: "the clock, not the SVID"}},
+		"files that do not fit": {Identity{Now: now, Error: "half a file", From: "/etc/courtside/svid.pem", Files: true}, expect{grade: diag.Fail, saw: "half a file", cause: "PEM files", next: "/etc/courtside/svid.pem"}},
+		"somebody else's": {Identity{Now: now, ID: "spiffe://x/other", Want: "spiffe://x/g", Held: around(-time.Hour, time.Hour)},
+			expect{grade: diag.Fail, saw: "the configuration that of spiffe://x/g", cause: "issued to somebody else", next: "issue one to spiffe://x/g"}},
+		"not refreshed": {Identity{Now: now, ID: "g", Held: around(-time.Hour, time.Hour), Error: "half a file"}, expect{grade: diag.Warn, saw: "half a file", cause: "could not be refreshed"}},
 	} {
 		c.want.judge(t, name, JudgeIdentity(c.id))
 	}
@@ -121,6 +124,7 @@ func TestWay(t *testing.T) {
 		"the clock's TLS":  {change(func(w *Way) { w.Handshake, w.Clock = errors.New("x"), diag.Fail }), "tls", expect{grade: diag.Fail, cause: "the clock"}},
 		"no acks":          {change(func(w *Way) { w.State = "down" }), "broker", expect{grade: diag.Fail, cause: "the aggregator does not run"}},
 		"not permitted":    {change(func(w *Way) { w.State, w.Cause = "connecting", "subscribing: refused" }), "broker", expect{grade: diag.Fail, cause: "does not permit"}},
+		"another's SVID":   {change(func(w *Way) { w.State, w.Stranger = "connecting", true }), "broker", expect{grade: diag.Skip, saw: "not this gateway's"}},
 		"no session":       {change(func(w *Way) { w.State, w.Cause = "connecting", "EOF" }), "broker", expect{grade: diag.Fail, cause: "no session begins"}},
 	} {
 		found := false
@@ -148,6 +152,13 @@ func TestDevices(t *testing.T) {
 		d.Bad = map[point.Quality]int{q: n}
 		return d
 	}
+	strayed, malformed, unsteady := down(base, os.ErrDeadlineExceeded), bad(base, point.BadDataEncodingInvalid, 4), base
+	strayed.Strays, strayed.Timeout, malformed.Malformed = 7, 500*time.Millisecond, 12
+	unsteady.Lost, unsteady.Since = 5, time.Minute
+	mended := unsteady
+	mended.Since = time.Hour
+	server := base
+	server.Driver, server.Address = "opcua", "opc.tcp://10.0.0.5:4840"
 	slow := base
 	slow.Scans, slow.Overruns, slow.Period, slow.Latency = 100, 50, time.Second, 2*time.Second
 	for name, c := range map[string]struct {
@@ -165,6 +176,15 @@ func TestDevices(t *testing.T) {
 		"no port":              {down(serial, os.ErrNotExist), expect{grade: diag.Fail, cause: "no such serial port"}},
 		"port forbidden":       {down(serial, os.ErrPermission), expect{grade: diag.Fail, cause: "may not open"}},
 		"addresses":            {bad(base, point.BadNodeIDUnknown, 1), expect{grade: diag.Warn, cause: "does not have these addresses"}},
+		"unit or slow":         {down(base, os.ErrDeadlineExceeded), expect{grade: diag.Fail, cause: "needs longer than its timeout", next: "--timeout 10s"}},
+		"late answers":         {strayed, expect{grade: diag.Fail, cause: "slower than its timeout (500ms): 7 answers", next: "raise timeout"}},
+		"no Modbus":            {down(base, errors.New("poll 10.0.0.5:502: not a Modbus frame: protocol id 21584")), expect{grade: diag.Fail, cause: "does not speak Modbus TCP", next: "framing: rtu"}},
+		"no such name":         {down(base, &net.OpError{Op: "dial", Err: &net.DNSError{Name: "plc", Err: "no such host"}}), expect{grade: diag.Fail, cause: "the name plc cannot be resolved"}},
+		"answers of others":    {malformed, expect{grade: diag.Fail, cause: "another unit, function or length", next: "--units 1-247"}},
+		"busy":                 {bad(base, point.BadResourceUnavailable, 4), expect{grade: diag.Fail, cause: "busy", next: "pause"}},
+		"no such nodes":        {bad(server, point.BadNodeIDUnknown, 1), expect{grade: diag.Warn, cause: "namespace"}},
+		"unsteady":             {unsteady, expect{grade: diag.Warn, saw: "lost 5 times", cause: "the device ends it"}},
+		"steady again":         {mended, expect{grade: diag.OK}},
 		"slow":                 {slow, expect{grade: diag.Warn, saw: "50 of 150 slots missed", cause: "slower than its scan class"}},
 	} {
 		c.want.judge(t, name, JudgeDevice(c.device))
@@ -189,4 +209,15 @@ func TestWordOrder(t *testing.T) {
 			t.Errorf("%v, whole %v: strange %v", c.v, c.whole, strange)
 		}
 	}
+}
+
+func TestCounters(t *testing.T) {
+	if _, jumps := JudgeCounters(Device{}); jumps {
+		t.Error("nothing jumps")
+	}
+	f, jumps := JudgeCounters(Device{ID: "plc-1", Jumps: []Jump{{"gate/1/in", 3, 5}, {"gate/2/in", 40, 0.5}}})
+	if !jumps {
+		t.Fatal("counters that begin anew are not told")
+	}
+	expect{grade: diag.Warn, saw: "2 counters keep beginning anew, such as gate/2/in: 40 times", cause: "max_rate is too small", next: "gwctl watch plc-1/gate/2/in"}.judge(t, "counters", f)
 }

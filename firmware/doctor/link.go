@@ -17,6 +17,8 @@ type Identity struct {
 	Held  Validity
 	Error string // why there is none, or why it could not be refreshed
 	From  string // where it comes from: the Workload API's address or the file
+	Files bool   // From is a file that somebody puts there
+	Want  string // who the configuration says that the gateway is
 	Clock diag.Grade
 	// Enrolment is why the gateway could not enrol or renew by its join token, and Next what to do about it; empty when all is well, or the
 	// SVID comes from elsewhere.
@@ -31,6 +33,13 @@ func JudgeIdentity(i Identity) diag.Finding {
 	case i.ID == "" && i.Enrolment != "":
 		f.Grade, f.Saw = diag.Fail, "no SVID: "+i.Enrolment
 		f.Cause, f.Next = "the gateway has not enrolled", i.Next
+	case i.ID == "" && i.Files:
+		f.Grade, f.Saw = diag.Fail, "no SVID: "+i.Error
+		f.Cause, f.Next = "the PEM files are missing, not whole, or do not fit together", "put certificate, key and authorities of one issue to "+i.From+" and beside it; they are read again every 5 s"
+	case i.ID != "" && i.Want != "" && i.ID != i.Want:
+		f.Grade, f.Saw = diag.Fail, "the SVID is "+i.ID+", and the configuration that of "+i.Want
+		f.Cause, f.Next = "the SVID was issued to somebody else, or venue, gateway or trust_domain are wrong in the configuration",
+			"issue one to "+i.Want+" at "+i.From+", or correct the configuration; polling and buffering go on meanwhile"
 	case i.ID == "":
 		f.Grade, f.Saw = diag.Fail, "no SVID: "+i.Error
 		f.Cause, f.Next = "the SPIFFE agent does not run, or has no entry for this gateway", "check "+i.From+": is the agent started, and is the gateway's entry registered with it?"
@@ -74,6 +83,7 @@ type Way struct {
 	RoundTrip time.Duration
 	Tried     bool // the way was tried at all
 	Identity  bool // there is an SVID to show
+	Stranger  bool // it is somebody else's
 	Clock     diag.Grade
 }
 
@@ -141,6 +151,8 @@ func judgeBroker(w Way, tls diag.Grade) diag.Finding {
 	case w.State == "down":
 		f.Grade, f.Saw = diag.Fail, "a session, but no acks"
 		f.Cause, f.Next = "the aggregator does not run, or does not reach the broker; everything is kept meanwhile", "look at the aggregator: /readyz, and its log"
+	case w.Stranger:
+		f.Grade, f.Saw = diag.Skip, "no session: the SVID is not this gateway's"
 	case tls != diag.OK && tls != "":
 		f.Grade, f.Saw = diag.Skip, "no session: "+w.Cause
 	case strings.Contains(text, "subscri") || strings.Contains(text, "not authorized") || strings.Contains(text, "refused the connection"):

@@ -22,6 +22,8 @@ type counter struct {
 	cursor   cursor // of an earlier start; serves until the first good read
 	restored bool
 
+	resets uint64 // runs begun since the start because the register jumped
+
 	turn   uint64 // of the reports that hold run and cursor
 	runAt  int    // position in Report.Runs
 	mark   int    // position in Report.Cursors; -1 for none
@@ -137,6 +139,7 @@ func (f *Filter) follow(c *counter, s *slot, raw uint64, mono int64, elapsed tim
 		c.total += delta
 		return
 	case wasReset:
+		c.resets++
 		c.begin(raw, mono, point.RunReset)
 	case cannotTell:
 		c.begin(raw, mono, point.RunClock)

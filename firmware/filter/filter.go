@@ -26,6 +26,7 @@ type Filter struct {
 	arena               []byte // where cursors' bytes are cut from
 	reduced             point.Reduced
 	stats               Stats
+	bad                 int // points that were last reported as bad
 	scratch             []byte
 	event               int   // position in the present block's Events
 	asked               int64 // no later than when the device took the present block's values
@@ -136,6 +137,9 @@ func (f *Filter) place(own []uint32) {
 		f.dense[index-low] = uint32(i) + 1
 	}
 }
+
+// Bad returns how many points are bad as they were last reported.
+func (f *Filter) Bad() int { return f.bad }
 
 // Stats returns what was counted so far.
 func (f *Filter) Stats() Stats { return f.stats }
@@ -268,6 +272,7 @@ func (f *Filter) report(k uint32, v value) {
 // sample adds v to its lane's report as it is.
 func (f *Filter) sample(k uint32, v value) {
 	s, c := &f.slots[k], &f.cells[k]
+	f.judged(s.started && c.quality.IsBad(), v.quality.IsBad())
 	p := &f.table[s.index]
 	lane := f.lane(s)
 	bits := v.bits
@@ -285,6 +290,16 @@ func (f *Filter) sample(k uint32, v value) {
 		s.next = v.time + int64(p.MaxSilence)
 	}
 	c.due = s.look()
+}
+
+// judged counts a point that was bad, or not, and is now.
+func (f *Filter) judged(was, is bool) {
+	switch {
+	case is && !was:
+		f.bad++
+	case was && !is:
+		f.bad--
+	}
 }
 
 // look returns from when on readings of s are looked at closely whatever their key: keys say nothing

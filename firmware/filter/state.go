@@ -26,6 +26,8 @@ type State struct {
 	Raw  uint64
 	Run  uint64
 	Read bool // something was read since the start
+	// Resets is how many runs of it began since the start because the register went back, or further than MaxRate allows.
+	Resets uint64
 }
 
 // States appends the state of each point that pick takes to into and returns it. A nil pick takes all. It must not run beside Apply.
@@ -43,7 +45,7 @@ func (f *Filter) States(into []State, pick func(index uint32) bool) []State {
 			st.Low, st.High, st.Bounded = unkey(c.lo, c.float), unkey(c.lo+c.width, c.float), true
 		}
 		if s.counter != nil {
-			st.Bits, st.Raw, st.Run, st.Read = s.counter.total, s.counter.raw, s.counter.run.Run, s.counter.read
+			st.Bits, st.Raw, st.Run, st.Read, st.Resets = s.counter.total, s.counter.raw, s.counter.run.Run, s.counter.read, s.counter.resets
 		}
 		into = append(into, st)
 	}

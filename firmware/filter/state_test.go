@@ -102,3 +102,45 @@ func TestRebaseMovesReportsToAnotherTable(t *testing.T) {
 		t.Error("a table without one of the points was taken")
 	}
 }
+
+// However qualities change, and whatever fails, Bad counts the points that were last reported as bad.
+func TestBadCountsWhatWasLastReportedAsBad(t *testing.T) {
+	table := []point.Point{
+		{Name: "int", Type: point.Int, Class: point.State, Lane: point.Telemetry},
+		{Name: "count", Type: point.Int, Class: point.Counter, Lane: point.Critical, Bits: 16, MaxRate: 10},
+		{Name: "text", Type: point.Text, Class: point.State, Lane: point.Telemetry},
+		{Name: "event", Type: point.Int, Class: point.Event, Lane: point.Critical},
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	f := newFilter(table...)
+	for at := int64(1); at < 1000; at++ {
+		switch r := (drivers.Reading{Index: uint32(random.IntN(len(table)))}); random.IntN(40) {
+		case 0:
+			f.Fail(point.BadNotConnected, at*second, testMap)
+		default:
+			if random.IntN(2) == 0 {
+				r.Quality = point.BadTimeout
+			}
+			one(f, at*second, r, "a")
+		}
+		want := 0
+		for _, st := range f.States(nil, nil) {
+			if st.Started && st.Quality.IsBad() {
+				want++
+			}
+		}
+		if f.Bad() != want {
+			t.Fatalf("at %d s Bad is %d, but %d points are bad", at, f.Bad(), want)
+		}
+	}
+}
+
+func TestResetsAreCounted(t *testing.T) {
+	f := newFilter(point.Point{Name: "count", Type: point.Int, Class: point.Counter, Lane: point.Critical, Bits: 16, MaxRate: 2})
+	for i, raw := range []uint64{100, 102, 40, 90, 91} { // 40 went back, 90 is further than the rate allows
+		one(f, int64(i+1)*second, drivers.Reading{Index: 0, Bits: raw})
+	}
+	if n := f.States(nil, nil)[0].Resets; n != 2 {
+		t.Errorf("%d resets, want 2", n)
+	}
+}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/firmware/config"
 	"github.com/courtside-edge/courtside/firmware/diag"
 	"github.com/courtside-edge/courtside/firmware/doctor"
@@ -65,6 +66,9 @@ func (g *Gateway) Doctor(ctx context.Context) []diag.Finding {
 		if f, strange := doctor.JudgeValues(d); strange {
 			findings = append(findings, f)
 		}
+		if f, jumps := doctor.JudgeCounters(d); jumps {
+			findings = append(findings, f)
+		}
 	}
 	return findings
 }
@@ -94,11 +98,12 @@ func (g *Gateway) identityFacts(c *config.Config, clock diag.Grade) doctor.Ident
 	s := g.identityStatus()
 	i := doctor.Identity{Now: time.Now(), ID: s.ID, Held: g.validity(), Error: s.Error, From: c.Identity.WorkloadAPI, Clock: clock}
 	if i.From == "" {
-		i.From = c.Identity.CertFile
+		i.From, i.Files = c.Identity.CertFile, true
 	}
+	i.Want = g.wanted(c).String()
 	if g.enrolment != nil {
 		e := g.enrolment.Status()
-		i.From, i.Enrolment, i.Next = c.Identity.JoinTokenFile, e.Cause, e.Next
+		i.From, i.Files, i.Enrolment, i.Next = c.Identity.JoinTokenFile, false, e.Cause, e.Next
 		if e.Enrolled {
 			i.From = e.Address
 		}
@@ -107,6 +112,11 @@ func (g *Gateway) identityFacts(c *config.Config, clock diag.Grade) doctor.Ident
 		i.Error = err.Error()
 	}
 	return i
+}
+
+// wanted is who the configuration says that the gateway is.
+func (g *Gateway) wanted(c *config.Config) identity.ID {
+	return identity.ID{TrustDomain: c.Identity.TrustDomain, Role: identity.Gateway, Venue: c.Venue, Name: c.Gateway}
 }
 
 // tryWay goes the way to the broker step by step, on a connection of its own, and returns the validity of the broker's certificate too.
@@ -135,10 +145,11 @@ func (g *Gateway) tryWay(ctx context.Context) (way doctor.Way, broker doctor.Val
 		return way, broker
 	}
 	defer conn.Close()
-	if _, err := g.identity.ID(); err != nil {
+	id, err := g.identity.ID()
+	if err != nil {
 		return way, broker
 	}
-	way.Identity = true
+	way.Identity, way.Stranger = true, id != g.wanted(c)
 	broker, way.Handshake = g.shakeHands(ctx, conn)
 	return way, broker
 }
@@ -214,7 +225,8 @@ func flash(aDay uint64, running time.Duration) doctor.Flash {
 func (l *look) facts() doctor.Device {
 	s, described := l.member.worker.Status(), l.member.described()
 	d := doctor.Device{ID: string(described.ID), Driver: described.Driver, State: s.State.String(), Cause: s.Cause, Err: s.Err, Points: len(described.Own),
-		Overruns: s.Overruns(), Bad: make(map[point.Quality]int)}
+		Overruns: s.Overruns(), Bad: make(map[point.Quality]int), Lost: s.Lost, Since: time.Duration(l.g.clock.Mono() - s.Since)}
+	l.traffic(&d)
 	l.address(described, &d)
 	slowest(described, s, &d)
 	for _, st := range l.member.worker.Look(nil, nil) {
@@ -226,6 +238,9 @@ func (l *look) facts() doctor.Device {
 			continue
 		}
 		p := &l.table[st.Index]
+		if st.Resets >= doctor.ManyResets {
+			d.Jumps = append(d.Jumps, doctor.Jump{Name: string(p.Name), Resets: st.Resets, MaxRate: p.MaxRate})
+		}
 		if r.quality.IsBad() {
 			if d.Bad[r.quality]++; d.Example == "" {
 				d.Example = string(p.Name)
@@ -237,6 +252,22 @@ func (l *look) facts() doctor.Device {
 		}
 	}
 	return d
+}
+
+// traffic takes over what the driver counted.
+func (l *look) traffic(d *doctor.Device) {
+	source, ok := l.member.source.(drivers.Statser)
+	if !ok {
+		return
+	}
+	for _, s := range source.Stats() {
+		switch s.Name {
+		case "strays_total":
+			d.Strays = uint64(s.Value)
+		case "malformed_total":
+			d.Malformed = uint64(s.Value)
+		}
+	}
 }
 
 // doubt notes a value that makes no sense as it is.
@@ -288,5 +319,9 @@ func (l *look) address(described *config.Device, d *doctor.Device) {
 		unit := 1
 		_ = options.Get("unit", &unit)
 		d.Unit = fmt.Sprint(unit)
+		d.Timeout = 500 * time.Millisecond // the driver's default
+		if t, err := time.ParseDuration(text("timeout")); err == nil {
+			d.Timeout = t
+		}
 	}
 }

@@ -72,6 +72,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, d := range s.Devices {
 		gauge("device_up", "1 while the device answers.", flag(d.State == "up"), "device", d.Device)
+		gauge("device_bad_points", "Points that were last reported as bad.", float64(d.Bad), "device", d.Device)
 		count("device_values_total", "Readings that the device gave.", d.Values, "device", d.Device)
 		count("device_passed_total", "Samples that passed the filter.", d.Passed, "device", d.Device)
 		count("device_failures_total", "Connections that could not be made or that ended.", d.Failures, "device", d.Device)

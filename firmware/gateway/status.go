@@ -63,7 +63,7 @@ func (g *Gateway) Status() diag.Status {
 
 func (g *Gateway) deviceStatus(m *member) diag.Device {
 	s, described := m.worker.Status(), m.described()
-	d := diag.Device{Device: string(described.ID), Driver: described.Driver, State: s.State.String(), Cause: s.Cause, Points: len(described.Own), Values: s.Values,
+	d := diag.Device{Device: string(described.ID), Driver: described.Driver, State: s.State.String(), Cause: s.Cause, Points: len(described.Own), Bad: s.Bad, Values: s.Values,
 		Passed: s.Passed, Failures: s.Failures, Panics: s.Panics, Overruns: s.Overruns(), Since: g.wall(s.Since), Classes: classes(described, s)}
 	if s.LastAnswer != 0 {
 		d.LastAnswer = g.wall(s.LastAnswer)

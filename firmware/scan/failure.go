@@ -52,12 +52,12 @@ func quality(err error, held bool) point.Quality {
 	return point.BadNotConnected
 }
 
-// cause returns err as a status carries it; nothing for none.
+// cause returns err as a status carries it, in one line; nothing for none.
 func cause(err error) string {
 	if err == nil {
 		return ""
 	}
-	s := err.Error()
+	s := strings.ReplaceAll(err.Error(), "\n", "; ") // joined errors stand on lines of their own
 	if len(s) > maxCauseBytes {
 		s = s[:maxCauseBytes] + "…"
 	}

@@ -44,6 +44,7 @@ type Status struct {
 	Bad        int    // points that were last reported as bad
 	Passed     uint64 // samples that passed the filter
 	Failures   uint64 // connections that could not be made or that ended
+	Lost       uint64 // of them, those that ended while the device was up
 	Panics     uint64 // of the driver, counted in Failures too
 	Classes    []ClassStatus
 }

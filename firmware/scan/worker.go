@@ -143,6 +143,9 @@ func (w *Worker) failed(err error, held bool, wait time.Duration) {
 	w.mu.Lock()
 	w.status.Failures++
 	before := w.status.State
+	if before == Up {
+		w.status.Lost++
+	}
 	w.mu.Unlock()
 	state := Down
 	if drivers.IsPermanent(err) {
@@ -174,11 +177,14 @@ func (w *Worker) take(b *drivers.Block) {
 	w.answered(b)
 }
 
-// answered counts a block; the first one of a connection brings the device up.
+// answered counts a block; the first one of a connection that holds an answer brings the device up. A refusal is one, a timeout is none:
+// who takes connections and says nothing stays down.
 func (w *Worker) answered(b *drivers.Block) {
-	alive := false
+	alive, heard := false, len(b.Readings) == 0
 	for i := range b.Readings {
-		if !b.Readings[i].Quality.IsBad() {
+		q := b.Readings[i].Quality
+		heard = heard || q != point.BadTimeout
+		if !q.IsBad() {
 			alive = true
 			break
 		}
@@ -190,7 +196,7 @@ func (w *Worker) answered(b *drivers.Block) {
 	}
 	up := w.status.State == Up
 	w.mu.Unlock()
-	if !up {
+	if heard && !up {
 		w.o.Log.Info("device up")
 		w.enter(Up, nil)
 	}

@@ -152,6 +152,9 @@ func TestConnectionLost(t *testing.T) {
 				if states := r.observer.states(); !slices.Equal(states, []State{Up, c.state, Up}) {
 					t.Errorf("states %v", states)
 				}
+				if s := r.worker.Status(); s.Lost != 1 || s.Failures != 4 || s.Bad != 0 {
+					t.Errorf("status %+v, want 1 connection lost of 4 that failed", s)
+				}
 				opens := r.source.times()
 				for i := 1; i < len(opens); i++ {
 					wait := time.Duration(opens[i] - opens[i-1])
@@ -360,4 +363,58 @@ func TestTheWaitShrinksOnlyAfterAConnectionHeld(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A device that answers, and refuses what it is asked, is up; its status says how many points are bad, and why in one line.
+func TestStatusCountsBadPoints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, []point.Point{statePoint("a"), statePoint("b")}, fast, func(r *rig, n int) (drivers.Conn, error) {
+			conn := newConn(r.clock)
+			conn.poll = func(ctx context.Context, _ int, yield func(*drivers.Block)) error {
+				if n > 0 { // the next one says nothing
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				if len(conn.calls()) == 10 {
+					return errors.Join(errCable, errors.New("and the plug is out"))
+				}
+				yield(&drivers.Block{Time: r.clock.Mono(), Readings: []drivers.Reading{{Index: 0, Quality: point.BadNodeIDUnknown}, {Index: 1, Bits: 1}}})
+				return nil
+			}
+			return conn, nil
+		})
+		pass(500 * time.Millisecond)
+		if s := r.worker.Status(); s.State != Up || s.Bad != 1 {
+			t.Errorf("status %+v, want up with 1 bad point", s)
+		}
+		pass(time.Second)
+		if s := r.worker.Status(); s.State != Down || s.Bad != 2 || s.Cause != "the cable is cut; and the plug is out" {
+			t.Errorf("status %+v, want down with 2 bad points and a cause of one line", s)
+		}
+	})
+}
+
+// Who takes connections and answers nothing does not come up at each attempt: that would be two lines of log and two alarms a try.
+func TestSilenceIsNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, []point.Point{statePoint("a")}, fast, func(r *rig, n int) (drivers.Conn, error) {
+			conn := newConn(r.clock)
+			conn.poll = func(_ context.Context, _ int, yield func(*drivers.Block)) error {
+				if n < 5 && len(conn.calls()) == 3 {
+					return fmt.Errorf("read: %w", os.ErrDeadlineExceeded)
+				}
+				q := point.BadTimeout
+				if n == 5 {
+					q = point.BadNodeIDUnknown // a refusal is an answer
+				}
+				yield(&drivers.Block{Time: r.clock.Mono(), Readings: []drivers.Reading{{Index: 0, Quality: q}}})
+				return nil
+			}
+			return conn, nil
+		})
+		pass(10 * time.Minute)
+		if states := r.observer.states(); !slices.Equal(states, []State{Down, Up}) {
+			t.Errorf("states %v, want down until something answers", states)
+		}
+	})
 }
