@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/courtside-edge/courtside/cloud/httpserver"
 	"github.com/courtside-edge/courtside/sync/identity"
 	"github.com/courtside-edge/courtside/sync/join"
 )
@@ -25,24 +26,10 @@ func (d *Desk) Serve(ctx context.Context, l net.Listener, source *identity.Sourc
 		ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelDebug), Protocols: new(http.Protocols)}
 	srv.Protocols.SetHTTP1(true)
 	srv.SetKeepAlivesEnabled(false)
-	return serve(ctx, srv, tls.NewListener(&crowd{Listener: l, by: map[string]int{}}, source.EnrolTLS(d.o.Authority)))
-}
-
-// serve runs srv until ctx ends.
-func serve(ctx context.Context, srv *http.Server, l net.Listener) error {
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(l) }()
-	select {
-	case err := <-done:
+	crowded := tls.NewListener(&crowd{Listener: l, by: map[string]int{}}, source.EnrolTLS(d.o.Authority))
+	if err := httpserver.Run(ctx, srv, crowded, patience/2); err != nil {
 		return fmt.Errorf("enrol: serving: %w", err)
-	case <-ctx.Done():
 	}
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience/2)
-	defer cancel()
-	if err := srv.Shutdown(late); err != nil {
-		_ = srv.Close() // who is still there is cut off
-	}
-	<-done
 	return nil
 }
 

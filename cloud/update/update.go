@@ -26,6 +26,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/courtside-edge/courtside/cloud/httpserver"
 	"github.com/courtside-edge/courtside/sync/identity"
 )
 
@@ -81,21 +82,10 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // Run serves until ctx ends, and waits for what is under way, for a while.
 func (s *Server) Run(ctx context.Context) error {
 	l := tls.NewListener(&bounded{Listener: s.listener, free: make(chan struct{}, max(s.o.MaxClients, 1)), closed: make(chan struct{})}, s.o.TLS)
-	done := make(chan error, 1)
-	go func() { done <- s.server.Serve(l) }()
-	select {
-	case err := <-done:
+	if err := httpserver.Run(ctx, s.server, l, shutdownPatience); err != nil {
 		return fmt.Errorf("serving updates: %w", err)
-	case <-ctx.Done():
 	}
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
-	defer cancel()
-	err := s.server.Shutdown(late)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = s.server.Close()
-	}
-	<-done
-	return err
+	return nil
 }
 
 // Close ends a server that does not run.
