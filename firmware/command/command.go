@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 	"github.com/courtside-edge/courtside/firmware/config"
 	"github.com/courtside-edge/courtside/firmware/diag"
 	"github.com/courtside-edge/courtside/firmware/gateway"
+	"github.com/courtside-edge/courtside/sync/manual"
 	"github.com/courtside-edge/courtside/sync/notify"
 )
 
@@ -24,7 +26,8 @@ const DefaultFile = "/etc/courtside/gateway.yaml"
 // Root returns the gateway's command line for the drivers of registry.
 func Root(version string, registry drivers.Registry) *cobra.Command {
 	c := &cobra.Command{Use: "gateway", Short: "Polls a venue's devices and sends what changed", SilenceUsage: true, SilenceErrors: true, Version: version}
-	c.AddCommand(run(version, registry), check(registry), setupCommand(version, registry), probeCommand(registry), schema())
+	c.AddCommand(run(version, registry), check(registry), setupCommand(version, registry), probeCommand(registry), schema(), versionCommand(version))
+	manual.Strict(c)
 	return c
 }
 
@@ -70,7 +73,12 @@ func check(registry drivers.Registry) *cobra.Command {
 // configFaults is a configuration that is refused; it ends the program with diag.ExitRefused.
 type configFaults struct{ cause error }
 
-func (f *configFaults) Error() string { return "the configuration has faults:\n" + f.cause.Error() }
+func (f *configFaults) Error() string {
+	if errors.Is(f.cause, os.ErrNotExist) && !strings.Contains(f.cause.Error(), "\n") {
+		return f.cause.Error() + "; write one, or name another file; docs/configuration.md has an example"
+	}
+	return "the configuration has faults:\n" + f.cause.Error()
+}
 
 func (f *configFaults) Unwrap() []error { return []error{diag.ErrRefused, f.cause} }
 
@@ -82,6 +90,14 @@ func logger(w io.Writer, c config.Log) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))
+}
+
+func versionCommand(version string) *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print the version of this program; that of the gateway that runs is told by gwctl version", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(c.OutOrStdout(), "gateway", version)
+			return err
+		}}
 }
 
 func schema() *cobra.Command {

@@ -14,6 +14,9 @@ const waitMillis = 200
 // tty is a terminal's settings as they were found.
 type tty struct{ was *unix.Termios }
 
+// IsTerminal reports whether f is a terminal.
+func IsTerminal(f *os.File) bool { return isTerminal(f) }
+
 func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil

@@ -53,9 +53,9 @@ func Root(version string) *cobra.Command {
 		}
 		return nil
 	}
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", diag.ErrUsage, err) })
 	c.AddCommand(statusCommand(o), topCommand(o), devicesCommand(o), pointsCommand(o), watchCommand(o), planCommand(o), spoolCommand(o), uplinkCommand(o),
 		logsCommand(o), doctorCommand(o), reloadCommand(o), bundleCommand(o), updateCommand(o), eventCommand(o), versionCommand(o), consoleCommand(o), checkCommand(), probeCommand(), manual.Command())
+	manual.Strict(c)
 	return c
 }
 

@@ -9,6 +9,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/spf13/cobra"
 
+	"github.com/courtside-edge/courtside/firmware/console"
 	"github.com/courtside-edge/courtside/firmware/diag"
 )
 
@@ -33,6 +34,9 @@ func topCommand(o *asker) *cobra.Command {
 		}
 		if first := m.ask(); first.err != nil { // said at the shell's prompt, not on a screen that goes away
 			return first.err
+		}
+		if !console.IsTerminal(os.Stdin) || !console.IsTerminal(os.Stdout) {
+			return diag.Usage("top needs a terminal; --once writes one screen anywhere")
 		}
 		// Signals end the context; a second handler would hand its own message to a loop that has ended, and wait for ever.
 		_, err := tea.NewProgram(m, tea.WithAltScreen(), tea.WithContext(c.Context()), tea.WithoutSignalHandler(), tea.WithInput(os.Stdin), tea.WithOutput(c.OutOrStdout())).Run()

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -19,11 +20,22 @@ import (
 // maxAnswerBytes bounds what a client takes; 100,000 points are some 40 MB.
 const maxAnswerBytes = 256 << 20
 
-// maxPatience is how long an answer may take; the doctor's checks have bounds of their own, below it.
-const maxPatience = time.Minute
+const (
+	// patience is how long the answer to a plain question may take, on a board that is busy too.
+	patience = 20 * time.Second
+	// maxPatience is how long an answer may take that takes work: looking at points, the doctor's checks, which have bounds of their own below it,
+	// and reading a configuration again.
+	maxPatience = time.Minute
+)
+
+// errNoAnswer ends a question that was not answered in time.
+var errNoAnswer = errors.New("no answer in time")
 
 // Client asks a running gateway.
-type Client struct{ http http.Client }
+type Client struct {
+	http  http.Client
+	plain time.Duration // how long the answer to a plain question may take
+}
 
 // NewClient returns a client for the socket at path.
 func NewClient(path string) *Client {
@@ -38,7 +50,7 @@ func NewClient(path string) *Client {
 		}
 		return conn, err
 	}
-	return &Client{http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+	return &Client{http: http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}, plain: patience}
 }
 
 // Status asks for the gateway's status.
@@ -119,15 +131,27 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, maxPatience)
+	limit := c.plain
+	if method != http.MethodGet || strings.HasPrefix(path, "/points") || path == "/doctor" {
+		limit = maxPatience
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errNoAnswer)
 	defer cancel()
+	err := c.exchange(ctx, method, path, into)
+	if err != nil && errors.Is(context.Cause(ctx), errNoAnswer) {
+		return fmt.Errorf("asking the gateway: it took the connection, and did not answer within %v; journalctl -u courtside-gateway -n 50 says what it does", limit)
+	}
+	return err
+}
+
+func (c *Client) exchange(ctx context.Context, method, path string, into any) error {
 	body, err := c.open(ctx, method, path)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
 	if err := json.NewDecoder(io.LimitReader(body, maxAnswerBytes)).Decode(into); err != nil {
-		return fmt.Errorf("asking the gateway: %w", err)
+		return fmt.Errorf("asking the gateway: its answer is not understood: %w; is it of the same version as gwctl? gwctl version says both", err)
 	}
 	return nil
 }
@@ -163,7 +187,7 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 	defer resp.Body.Close()
 	var p Problem
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&p); err != nil || p.Error == "" {
-		return nil, fmt.Errorf("asking the gateway: %s", resp.Status)
+		return nil, fmt.Errorf("asking the gateway: it says %s; is it of the same version as gwctl? gwctl version says both", resp.Status)
 	}
 	return nil, &remote{p}
 }

@@ -3,7 +3,6 @@ package diag
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // Exit is what a program of the device ends with.
@@ -59,12 +58,13 @@ var (
 // ExitOf returns the exit code of err.
 func ExitOf(err error) Exit {
 	var child interface{ ExitCode() int }
+	var line interface{ Usage() bool } // of the command line's parser
 	switch {
 	case err == nil:
 		return ExitOK
 	case errors.As(err, &child) && child.ExitCode() > 0:
 		return Exit(child.ExitCode())
-	case errors.Is(err, ErrUsage), isUsage(err):
+	case errors.Is(err, ErrUsage), errors.As(err, &line) && line.Usage():
 		return ExitUsage
 	case errors.Is(err, ErrNotRunning):
 		return ExitNotRunning
@@ -82,16 +82,6 @@ func ExitOf(err error) Exit {
 		return ExitRolledBack
 	}
 	return ExitFailed
-}
-
-// isUsage tells the errors of the command line's parser, which have no type.
-func isUsage(err error) bool {
-	for _, prefix := range []string{"unknown command", "unknown flag", "unknown shorthand", "accepts ", "requires at least", "required flag", "invalid argument", "flag needs"} {
-		if strings.HasPrefix(err.Error(), prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // Usage returns an error of the command line.

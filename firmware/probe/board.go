@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -34,7 +33,7 @@ func (g GPIO) Read(ctx context.Context, w io.Writer, driver drivers.Driver) erro
 	}
 	all, err := read(ctx, driver, options+"debounce: 0s\n", groups)
 	if err != nil {
-		return fmt.Errorf("%w: %s", diag.ErrSilent, reason(err))
+		return failed(err)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "LINE\tLEVEL\tQUALITY\n")
@@ -68,7 +67,7 @@ type I2C struct {
 func (b I2C) Scan(ctx context.Context, w io.Writer) error {
 	found, err := adc.Scan(ctx, b.Bus)
 	if err != nil {
-		return fmt.Errorf("%w: %w", diag.ErrSilent, err)
+		return failed(err)
 	}
 	for _, a := range found {
 		may := ""
@@ -92,10 +91,7 @@ func (b I2C) Read(ctx context.Context, w io.Writer, driver drivers.Driver) error
 	source := fmt.Sprintf("chip: %q\naddress: %d\nchannel: 0\nrange: %v\n", b.Chip, b.Address, b.Range)
 	all, err := read(ctx, driver, fmt.Sprintf("bus: %q\n", b.Bus), []group{{point.Float, channels, source}})
 	if err != nil {
-		if _, ok := errors.AsType[*drivers.Error](err); !ok && len(all) == 0 {
-			return diag.Usage("%s", reason(err)) // the driver refuses what was typed
-		}
-		return fmt.Errorf("%w: %s", diag.ErrSilent, reason(err))
+		return failed(err)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "CHANNEL\tVOLTS\tQUALITY\n")

@@ -66,7 +66,7 @@ func (m Modbus) group(address, n int) group {
 func (m Modbus) Read(ctx context.Context, w io.Writer, driver drivers.Driver, address, n int) error {
 	all, err := read(ctx, driver, m.options(m.Unit), []group{m.group(address, n)})
 	if err != nil {
-		return fmt.Errorf("%w: %w", diag.ErrSilent, err)
+		return failed(err)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if m.bits() {
@@ -91,10 +91,35 @@ func (m Modbus) Read(ctx context.Context, w io.Writer, driver drivers.Driver, ad
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	m.explain(w, all)
 	if !answered {
-		return fmt.Errorf("%w: unit %d at %s; find the units that do with --units 1-247", diag.ErrSilent, m.Unit, m.Address)
+		return m.silent()
 	}
 	return nil
+}
+
+// silent says that the unit does not answer.
+func (m Modbus) silent() error {
+	return fmt.Errorf("%w: unit %d at %s, within %v; find the units that do with --units 1-247, or give a slow one longer with --timeout 5s", diag.ErrSilent, m.Unit, m.Address, m.Timeout)
+}
+
+// explain says what bad answers mean in Modbus, one line a kind.
+func (m Modbus) explain(w io.Writer, all []Reading) {
+	meanings := map[point.Quality]string{
+		point.BadNodeIDUnknown:       "the device does not have them (exception 2, illegal data address): another table, or one off; --scan finds what it has",
+		point.BadConfigurationError:  "the device refuses the request itself (exception 1 or 3: function, quantity or value); try another --table, or a smaller --count",
+		point.BadDeviceFailure:       "the device says that it fails (exception 4 or 8)",
+		point.BadResourceUnavailable: "the device says that it is busy (exception 5 or 6); ask again",
+		point.BadNotConnected:        "a converter answers, and does not reach the unit (exception 10 or 11); find the units with --units 1-247",
+		point.BadDataEncodingInvalid: "the answer is of another unit, function or length than was asked for",
+	}
+	var said []point.Quality
+	for _, r := range all {
+		if meaning := meanings[r.Quality]; meaning != "" && !slices.Contains(said, r.Quality) {
+			said = append(said, r.Quality)
+			fmt.Fprintf(w, "%s: %s\n", r.Quality, meaning)
+		}
+	}
 }
 
 // reference is the address as manuals count.
@@ -128,7 +153,7 @@ func (m Modbus) Scan(ctx context.Context, w io.Writer, driver drivers.Driver, fi
 	for at := first; at <= last; at += step {
 		all, err := read(ctx, driver, m.options(m.Unit), []group{m.group(at, min(step, last-at+1))})
 		if err != nil {
-			return fmt.Errorf("%w: %w", diag.ErrSilent, err)
+			return failed(err)
 		}
 		for i, r := range all {
 			answered = answered || r.Answered()
@@ -149,7 +174,7 @@ func (m Modbus) Scan(ctx context.Context, w io.Writer, driver drivers.Driver, fi
 	}
 	close(last)
 	if !answered {
-		return fmt.Errorf("%w: unit %d at %s; find the units that do with --units 1-247", diag.ErrSilent, m.Unit, m.Address)
+		return m.silent()
 	}
 	if len(spans) == 0 {
 		fmt.Fprintf(w, "the device answers, and refuses every %s address from %d to %d\n", m.Table, first, last)
@@ -169,7 +194,7 @@ func (m Modbus) Units(ctx context.Context, w io.Writer, driver drivers.Driver, u
 		}
 		switch {
 		case err != nil && len(all) == 0: // no connection: no unit will answer
-			return fmt.Errorf("%w: %w", diag.ErrSilent, err)
+			return failed(err)
 		case len(all) > 0 && all[0].Answered():
 			found++
 			said := fmt.Sprintf("answers, %s 0 is %d", m.Table, all[0].Bits)
@@ -207,7 +232,7 @@ func (m Modbus) Bauds(ctx context.Context, w io.Writer, driver drivers.Driver, b
 			case len(all) > 0 && all[0].Quality == point.BadDataEncodingInvalid:
 				said = "bytes that are no frames: wrong baud rate or parity"
 			case err != nil && len(all) == 0:
-				return fmt.Errorf("%w: %w", diag.ErrSilent, err)
+				return failed(err)
 			}
 			fmt.Fprintf(w, "%6d baud, %-4s parity: %s\n", baud, parity, said)
 			if err := pause(ctx, m.Pause); err != nil {
@@ -228,7 +253,7 @@ func (m Modbus) Value(ctx context.Context, w io.Writer, driver drivers.Driver, a
 	}
 	all, err := read(ctx, driver, m.options(m.Unit), []group{m.group(address, 4)})
 	if err != nil {
-		return fmt.Errorf("%w: %w", diag.ErrSilent, err)
+		return failed(err)
 	}
 	var raw []byte
 	for _, r := range all {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/courtside-edge/courtside/drivers"
 	"github.com/courtside-edge/courtside/drivers/opcua"
-	"github.com/courtside-edge/courtside/firmware/diag"
 	"github.com/courtside-edge/courtside/sync/point"
 )
 
@@ -53,7 +52,7 @@ func (o OPCUA) Browse(ctx context.Context, w io.Writer, from string) error {
 		return ctx.Err() == nil
 	})
 	if err != nil {
-		return fmt.Errorf("%w: %s", diag.ErrSilent, reason(err))
+		return failed(err)
 	}
 	fmt.Fprintf(t, "%d nodes\n", n)
 	return t.Flush()
@@ -70,7 +69,7 @@ func (o OPCUA) Read(ctx context.Context, w io.Writer, driver drivers.Driver, nod
 	}
 	all, err := read(ctx, driver, o.options(), groups)
 	if err != nil {
-		return fmt.Errorf("%w: %s", diag.ErrSilent, reason(err))
+		return failed(err)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "NODE\tTYPE\tVALUE\tQUALITY\n")

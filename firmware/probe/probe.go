@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/courtside-edge/courtside/drivers"
+	"github.com/courtside-edge/courtside/firmware/diag"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/sync/settings"
 )
@@ -63,7 +64,7 @@ func read(ctx context.Context, driver drivers.Driver, options string, groups []g
 	}
 	source, err := driver.Prepare(d)
 	if err != nil {
-		return nil, err
+		return nil, refused(err)
 	}
 	conn, err := source.Open(ctx)
 	if err != nil {
@@ -158,6 +159,43 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// failed is what a probe ends with that came no further than err: what was typed is wrong, or nobody answers.
+func failed(err error) error {
+	if errors.Is(err, diag.ErrUsage) {
+		return err
+	}
+	if said, ok := typed(err); ok {
+		return diag.Usage("%s", said)
+	}
+	return fmt.Errorf("%w: %s", diag.ErrSilent, reason(err))
+}
+
+// refused is the fault that a driver finds in what was typed.
+func refused(err error) error {
+	said, ok := typed(err)
+	if !ok {
+		said = reason(err)
+	}
+	return diag.Usage("%s", said)
+}
+
+// typed writes faults of settings for a command line: places in the text that was made of it say nothing.
+func typed(err error) (said string, ok bool) {
+	list := []error{err}
+	if e, ok := errors.AsType[*settings.Error](err); ok {
+		list = e.Faults
+	}
+	var all []string
+	for _, one := range list {
+		f, ok := errors.AsType[*settings.Fault](one)
+		if !ok {
+			return "", false
+		}
+		all = append(all, strings.TrimSuffix(f.Problem+"; "+f.Fix, "; "))
+	}
+	return strings.Join(all, "; "), true
 }
 
 // reason is err in a line.

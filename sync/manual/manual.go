@@ -1,4 +1,4 @@
-// Package manual writes the man pages of a program from its own command line, so that they say what the program does.
+// Package manual writes the man pages of a program from its own command line, so that they say what the program does, and refuses lines that are not on them.
 package manual
 
 import (

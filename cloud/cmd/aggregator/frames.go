@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/courtside-edge/courtside/cloud/api"
-	"github.com/courtside-edge/courtside/cloud/config"
 	"github.com/courtside-edge/courtside/cloud/venue"
 	"github.com/courtside-edge/courtside/sync/point"
 )
@@ -36,9 +34,9 @@ func (f *asker) reach() error {
 	if f.api != "" {
 		return nil
 	}
-	cfg, err := config.Load(f.config)
+	cfg, err := load(f.config)
 	if err != nil {
-		return fmt.Errorf("the configuration says where the API listens; give --api instead, or mend it:\n%w", err)
+		return fmt.Errorf("the configuration says where the API listens; mend it, or give --api instead: %w", err)
 	}
 	f.api = local(cfg.API.Listen)
 	return nil
@@ -155,7 +153,7 @@ func (f *frames) list(ctx context.Context, w io.Writer) error {
 
 func (f *frames) show(ctx context.Context, w io.Writer, offset string) error {
 	if _, err := strconv.ParseUint(offset, 10, 64); err != nil {
-		return fmt.Errorf("%q is not an offset; frames list shows them", offset)
+		return usage("frames show", "%q is not an offset; frames list shows them", offset)
 	}
 	if err := f.place(ctx); err != nil {
 		return err
@@ -180,7 +178,7 @@ func (f *frames) show(ctx context.Context, w io.Writer, offset string) error {
 
 func (f *frames) reprocess(ctx context.Context, w io.Writer, offsets []string, all bool) error {
 	if all == (len(offsets) > 0) {
-		return errors.New("give the offsets of frames, or --all")
+		return usage("frames reprocess", "give the offsets of frames, or --all")
 	}
 	a, err := f.listed(ctx)
 	if err != nil {

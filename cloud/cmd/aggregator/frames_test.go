@@ -78,7 +78,7 @@ func TestFramesRefusals(t *testing.T) {
 	}{
 		{[]string{"show", "x", "--api", addr}, "not an offset"},
 		{[]string{"show", "99", "--api", addr}, "no frame is set aside"},
-		{[]string{"list", "--api", addr, "--venue", "nowhere"}, "there is no venue nowhere"},
+		{[]string{"list", "--api", addr, "--venue", "nowhere"}, "there is no venue"},
 		{[]string{"reprocess", "--api", addr}, "--all"},
 		{[]string{"reprocess", "1", "--all", "--api", addr}, "--all"},
 		{[]string{"list", "--api", "127.0.0.1:1"}, "has to run"},

@@ -32,13 +32,14 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "aggregator:", err)
-		os.Exit(1)
+		os.Exit(exitOf(err))
 	}
 }
 
 func root() *cobra.Command {
 	c := &cobra.Command{Use: "aggregator", Short: "Receives what gateways send and shows the venue", SilenceUsage: true, SilenceErrors: true, Version: version}
-	c.AddCommand(runCommand(), checkCommand(), framesCommand(), importCommand(), updateCommand(), tokenCommand(), authorityCommand(), aclCommand(), schemaCommand())
+	c.AddCommand(runCommand(), checkCommand(), framesCommand(), importCommand(), updateCommand(), tokenCommand(), authorityCommand(), aclCommand(), schemaCommand(), versionCommand())
+	manual.Strict(c)
 	return c
 }
 
@@ -51,9 +52,9 @@ func runCommand() *cobra.Command {
 	c := &cobra.Command{Use: "run", Short: "Run until told to stop", Args: cobra.NoArgs}
 	path := configFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := config.Load(*path)
+		cfg, err := load(*path)
 		if err != nil {
-			return fmt.Errorf("the configuration has faults:\n%w", err)
+			return err
 		}
 		log := logger(cfg.Log)
 		a, err := aggregator.Start(c.Context(), cfg, aggregator.Deps{Version: version, Log: log})
@@ -80,6 +81,14 @@ func runCommand() *cobra.Command {
 	return c
 }
 
+func versionCommand() *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print the version of this program", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(c.OutOrStdout(), "aggregator", version)
+			return err
+		}}
+}
+
 func schemaCommand() *cobra.Command {
 	return &cobra.Command{Use: "schema", Short: "Print the JSON Schema of the configuration file, for editors", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -99,7 +108,10 @@ func checkCommand() *cobra.Command {
 				}
 				fmt.Fprintf(c.OutOrStdout(), "%s: ok\n", f)
 			}
-			return errors.Join(faults...)
+			if err := errors.Join(faults...); err != nil {
+				return &configFaults{err}
+			}
+			return nil
 		}}
 }
 
@@ -109,7 +121,7 @@ func aclCommand() *cobra.Command {
 	path := configFlag(c)
 	subscribers := c.Flags().StringSlice("subscriber", nil, "also admit the subscriber VENUE/NAME (may be repeated)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := config.Load(*path)
+		cfg, err := load(*path)
 		if err != nil {
 			return err
 		}
@@ -136,7 +148,7 @@ func aclCommand() *cobra.Command {
 func subscriber(domain, s string) (identity.ID, error) {
 	id, err := identity.ParseID("spiffe://" + domain + "/venue/" + replaceFirst(s))
 	if err != nil {
-		return id, fmt.Errorf("--subscriber %q: write VENUE/NAME: %w", s, err)
+		return id, usage("acl mosquitto", "--subscriber %q is not VENUE/NAME", s)
 	}
 	return id, nil
 }

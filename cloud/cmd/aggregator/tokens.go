@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/courtside-edge/courtside/cloud/aggregator"
-	"github.com/courtside-edge/courtside/cloud/config"
 	"github.com/courtside-edge/courtside/cloud/enrol"
 )
 
@@ -19,9 +18,9 @@ func tokenCommand() *cobra.Command {
 			"only its user and root may open."}
 	path := c.PersistentFlags().StringP("config", "c", "/etc/courtside/aggregator.yaml", "configuration file; says where the data directory is")
 	desk := func() (*enrol.Client, error) {
-		cfg, err := config.Load(*path)
+		cfg, err := load(*path)
 		if err != nil {
-			return nil, fmt.Errorf("the configuration says where the aggregator keeps its tokens:\n%w", err)
+			return nil, fmt.Errorf("the configuration says where the aggregator keeps its tokens: %w", err)
 		}
 		if !cfg.Enrol.On() {
 			return nil, fmt.Errorf("%s has no enrol section: gateways do not enrol here", *path)

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/courtside-edge/courtside/cloud/aggregator"
-	"github.com/courtside-edge/courtside/cloud/config"
 	"github.com/courtside-edge/courtside/cloud/update"
 )
 
@@ -26,11 +25,11 @@ func updateCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
 		venue, gateway, ok := strings.Cut(args[0], "/")
 		if !ok {
-			return fmt.Errorf("%q: write VENUE/GATEWAY", args[0])
+			return usage("update", "%q is not VENUE/GATEWAY", args[0])
 		}
-		cfg, err := config.Load(*path)
+		cfg, err := load(*path)
 		if err != nil {
-			return fmt.Errorf("the configuration says where the aggregator takes orders:\n%w", err)
+			return fmt.Errorf("the configuration says where the aggregator takes orders: %w", err)
 		}
 		o.Venue, o.Gateway, o.URL = venue, gateway, args[1]
 		p, err := update.Send(c.Context(), aggregator.OrdersDir(cfg), o)
