@@ -52,7 +52,7 @@ use_username_as_clientid true
 		return err
 	}
 	p := s.program("mosquitto", s.options.mosquitto, "-c", filepath.Join(dir, "mosquitto.conf"))
-	if err := p.start(); err != nil {
+	if err := p.Start(); err != nil {
 		return err
 	}
 	return s.waitListening(ctx)

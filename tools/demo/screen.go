@@ -54,7 +54,7 @@ func (c *screen) draw(s *site) {
 		drawFigures(&b, &sum, st.Passages.In, st.Passages.Out, st.Seated)
 	}
 	for _, p := range s.programs {
-		fmt.Fprintf(&b, "  %-12s %5.1f MB resident\n", p.name, float64(p.rss())/1e6)
+		fmt.Fprintf(&b, "  %-12s %5.1f MB resident\n", p.Name, float64(p.Resident())/1e6)
 	}
 	for _, n := range c.notes {
 		fmt.Fprintf(&b, "\n  %s\n", n)

@@ -10,11 +10,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/courtside-edge/courtside/sync/identity"
 	"github.com/courtside-edge/courtside/sync/point"
 	"github.com/courtside-edge/courtside/tools/devca"
+	"github.com/courtside-edge/courtside/tools/program"
 	"github.com/courtside-edge/courtside/tools/venuesim"
 	"github.com/courtside-edge/courtside/tools/venuesim/siteconfig"
 )
@@ -34,8 +36,8 @@ type site struct {
 	began     time.Time
 	failed    chan error
 
-	aggregator *program
-	programs   []*program
+	aggregator *program.Program
+	programs   []*program.Program
 	cancel     context.CancelFunc
 }
 
@@ -154,7 +156,7 @@ func (s *site) startPrograms(ctx context.Context, bin string) error {
 		}
 	}
 	s.aggregator = s.program("aggregator", filepath.Join(bin, "aggregator"), "run", "--config", s.files.Aggregator)
-	if err := s.aggregator.start(); err != nil {
+	if err := s.aggregator.Start(); err != nil {
 		return err
 	}
 	if err := s.waitReady(ctx); err != nil {
@@ -166,7 +168,7 @@ func (s *site) startPrograms(ctx context.Context, bin string) error {
 			command = append([]string{s.options.runner}, command...)
 		}
 		p := s.program(string(g.ID), command[0], command[1:]...)
-		if err := p.start(); err != nil {
+		if err := p.Start(); err != nil {
 			return err
 		}
 	}
@@ -190,8 +192,8 @@ func (s *site) writeEndpoints() error {
 	return os.WriteFile(filepath.Join(s.dir, "endpoints.json"), append(raw, '\n'), 0o600)
 }
 
-func (s *site) program(name, path string, args ...string) *program {
-	p := &program{name: name, path: path, args: args, log: filepath.Join(s.dir, name+".log"), failed: s.failed}
+func (s *site) program(name, path string, args ...string) *program.Program {
+	p := &program.Program{Name: name, Path: path, Args: args, Log: filepath.Join(s.dir, name+".log"), Lost: s.failed}
 	s.programs = append(s.programs, p)
 	return p
 }
@@ -212,13 +214,13 @@ func (s *site) waitReady(ctx context.Context) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	return fmt.Errorf("the aggregator was not ready within a minute: %w; see %s", last, s.aggregator.log)
+	return fmt.Errorf("the aggregator was not ready within a minute: %w; see %s", last, s.aggregator.Log)
 }
 
 // restartAggregator kills the aggregator as a power cut would end its process, and starts it again.
 func (s *site) restartAggregator(ctx context.Context) error {
-	s.aggregator.kill()
-	if err := s.aggregator.start(); err != nil {
+	s.aggregator.End(syscall.SIGKILL)
+	if err := s.aggregator.Start(); err != nil {
 		return err
 	}
 	return s.waitReady(ctx)
@@ -227,12 +229,12 @@ func (s *site) restartAggregator(ctx context.Context) error {
 // close ends everything, the programs before what they talk to.
 func (s *site) close() {
 	for _, p := range s.programs {
-		if strings.HasPrefix(p.name, "gw-") {
-			p.stop()
+		if strings.HasPrefix(p.Name, "gw-") {
+			p.End(syscall.SIGTERM)
 		}
 	}
 	for _, p := range slices.Backward(s.programs) {
-		p.stop() // the aggregator before the broker that it uses
+		p.End(syscall.SIGTERM) // the aggregator before the broker that it uses
 	}
 	s.cancel()
 	if s.sim != nil {

@@ -96,17 +96,8 @@ func openGates(ctx context.Context, run Gates, o Options) (*gatesRig, error) {
 }
 
 func (r *gatesRig) start(ctx context.Context) error {
-	var err error
-	if r.dir, err = filepath.Abs(r.o.Dir); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(r.dir, 0o700); err != nil {
-		return err
-	}
-	if r.api, err = freeAddress(); err != nil {
-		return err
-	}
-	if r.broker, err = freeAddress(); err != nil {
+	err := r.prepare()
+	if err != nil {
 		return err
 	}
 	if r.said, err = os.Create(filepath.Join(r.dir, "venue.log")); err != nil {
@@ -124,13 +115,13 @@ func (r *gatesRig) start(ctx context.Context) error {
 		return err
 	}
 	r.aggregator = r.program("aggregator", r.o.Aggregator)
-	if err := r.aggregator.start(); err != nil {
+	if err := r.aggregator.Start(); err != nil {
 		return err
 	}
 	for _, id := range siteconfig.GatewayIDs(gatesGateways) {
 		g := r.program(string(id), r.o.Gateway)
 		r.gateways = append(r.gateways, g)
-		if err := g.start(); err != nil {
+		if err := g.Start(); err != nil {
 			return err
 		}
 	}

@@ -38,18 +38,7 @@ func (v *GatesVerdict) Print(w io.Writer) {
 	fmt.Fprintf(w, "  truth: %d in, %d out; the cloud: %d in, %d out; declared lost: %d; a ring was at most %d events ahead of what is durable\n",
 		v.Passages.In, v.Passages.Out, v.Counted.In, v.Counted.Out, v.Declared, v.Behind)
 	v.Audit.print(w)
-	for i, d := range v.Differences {
-		if i == maxPrinted {
-			fmt.Fprintf(w, "  and %d more\n", len(v.Differences)-i)
-			break
-		}
-		fmt.Fprintln(w, "  "+d)
-	}
-	word := "equal"
-	if !v.Equal() {
-		word = "DIFFERENT"
-	}
-	fmt.Fprintf(w, "verdict: %s (seed %d)\n", word, v.Run.Seed)
+	printDifferences(w, v.Differences, v.Run.Seed)
 }
 
 // judge waits until the cloud is right or patience ends, then reads the log.
@@ -134,8 +123,8 @@ func gateDiffers(gate venuesim.GateTruth, have venuesim.Passages, lost uint64) (
 // auditGates ends the programs in order, and compares what the log holds, read without the venue's code.
 func (r *gatesRig) auditGates(v *GatesVerdict) error {
 	for _, g := range append(r.gateways, r.aggregator) {
-		if !g.end(syscall.SIGTERM) {
-			v.Differences = append(v.Differences, g.name+" did not stop when asked to")
+		if !g.End(syscall.SIGTERM) {
+			v.Differences = append(v.Differences, g.Name+" did not stop when asked to")
 		}
 	}
 	l, err := readLog(filepath.Join(r.dir, "aggregator", "log"), &v.Audit)

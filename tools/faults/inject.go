@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/courtside-edge/courtside/sync/faulttest"
+	"github.com/courtside-edge/courtside/tools/program"
 )
 
 // play does every step of s, waits for what lasts, and takes every fault back.
@@ -120,17 +121,17 @@ func (r *Rig) worsen(gateway int, what Action, by int) {
 }
 
 // restart ends a program and starts it again after a while. What a person does twice at once comes one after the other.
-func (r *Rig) restart(ctx context.Context, p *program, slot int, away time.Duration, sig syscall.Signal) error {
+func (r *Rig) restart(ctx context.Context, p *program.Program, slot int, away time.Duration, sig syscall.Signal) error {
 	r.busy[slot].Lock()
 	defer r.busy[slot].Unlock()
-	if !p.end(sig) {
-		return fmt.Errorf("%s did not end within %v of signal %v", p.name, stopPatience, sig)
+	if !p.End(sig) {
+		return fmt.Errorf("%s did not end within %v of signal %v", p.Name, program.Patience, sig)
 	}
 	wait(ctx, away)
 	if ctx.Err() != nil {
 		return nil
 	}
-	return p.start()
+	return p.Start()
 }
 
 func (r *Rig) restartGateway(ctx context.Context, st Step, sig syscall.Signal) error {

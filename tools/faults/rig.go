@@ -9,12 +9,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/courtside-edge/courtside/sync/faulttest"
 	"github.com/courtside-edge/courtside/tools/devca"
+	"github.com/courtside-edge/courtside/tools/program"
 )
 
 // authorityLife is how long SVIDs are valid: longer than any soak, so that the rotation is another test's.
@@ -25,6 +27,13 @@ type Options struct {
 	Dir                 string // of everything; made when it is absent
 	Gateway, Aggregator Command
 	Out                 io.Writer // takes a line a step; nil for none
+}
+
+// Command is how a program is started; Args come before the rig's own.
+type Command struct {
+	Path string
+	Args []string
+	Env  []string // added to this process's
 }
 
 // kill is when a gateway was ended and when it was started again.
@@ -43,8 +52,8 @@ type Rig struct {
 	links      []*faulttest.Proxy // gateway n to the broker
 	lines      []*faulttest.Proxy // gateway n to its device
 	authority  *devca.Authority
-	aggregator *program
-	gateways   []*program
+	aggregator *program.Program
+	gateways   []*program.Program
 	failed     chan error
 	life       time.Duration // of SVIDs
 	stop       context.CancelFunc
@@ -72,8 +81,8 @@ func open(ctx context.Context, s *Scenario, o Options) (*Rig, error) {
 	return r, nil
 }
 
-func (r *Rig) start(ctx context.Context, s *Scenario) error {
-	var err error
+// prepare makes the rig's folder and chooses where the cloud listens.
+func (r *Rig) prepare() (err error) {
 	if r.dir, err = filepath.Abs(r.o.Dir); err != nil {
 		return err
 	}
@@ -83,7 +92,12 @@ func (r *Rig) start(ctx context.Context, s *Scenario) error {
 	if r.api, err = freeAddress(); err != nil {
 		return err
 	}
-	if r.broker, err = freeAddress(); err != nil {
+	r.broker, err = freeAddress()
+	return err
+}
+
+func (r *Rig) start(ctx context.Context, s *Scenario) error {
+	if err := r.prepare(); err != nil {
 		return err
 	}
 	for n := range s.Gateways {
@@ -123,13 +137,13 @@ func (r *Rig) startVenue(n int, seed uint64) error {
 
 func (r *Rig) startPrograms(ctx context.Context) error {
 	r.aggregator = r.program("aggregator", r.o.Aggregator)
-	if err := r.aggregator.start(); err != nil {
+	if err := r.aggregator.Start(); err != nil {
 		return err
 	}
 	for n := range r.plants {
 		g := r.program(string(gatewayID(n)), r.o.Gateway)
 		r.gateways = append(r.gateways, g)
-		if err := g.start(); err != nil {
+		if err := g.Start(); err != nil {
 			return err
 		}
 	}
@@ -144,9 +158,9 @@ func (r *Rig) startPrograms(ctx context.Context) error {
 	return nil
 }
 
-func (r *Rig) program(name string, c Command) *program {
-	return &program{name: name, command: c, args: []string{"run", "--config", filepath.Join(r.dir, name+".yaml")},
-		log: filepath.Join(r.dir, name+".log"), failed: r.failed}
+func (r *Rig) program(name string, c Command) *program.Program {
+	return &program.Program{Name: name, Path: c.Path, Args: append(slices.Clone(c.Args), "run", "--config", filepath.Join(r.dir, name+".yaml")), Env: c.Env,
+		Log: filepath.Join(r.dir, name+".log"), Lost: r.failed}
 }
 
 // freeAddress returns an address that stays free between the lives of a program: one that no connection from this machine, nor
@@ -211,10 +225,10 @@ func (r *Rig) close() error {
 	r.moving.Wait()
 	var errs []error
 	for _, g := range r.gateways {
-		g.end(syscall.SIGKILL)
+		g.End(syscall.SIGKILL)
 	}
 	if r.aggregator != nil {
-		r.aggregator.end(syscall.SIGKILL)
+		r.aggregator.End(syscall.SIGKILL)
 	}
 	for _, p := range append(r.links, r.lines...) {
 		errs = append(errs, p.Close())

@@ -40,18 +40,23 @@ func (v *Verdict) Print(w io.Writer) {
 	fmt.Fprintf(w, "scenario %q, seed %d: %d gateways, %d kills, %d cuts, %d connections in %v; settled after %v\n", v.Scenario.Name, v.Scenario.Seed,
 		v.Scenario.Gateways, v.Kills, v.Cuts, v.Connections, v.Took.Round(time.Second), v.Settle.Round(100*time.Millisecond))
 	v.Audit.print(w)
-	for i, d := range v.Differences {
+	printDifferences(w, v.Differences, v.Scenario.Seed)
+}
+
+// printDifferences ends what is printed of a verdict.
+func printDifferences(w io.Writer, differences []string, seed uint64) {
+	for i, d := range differences {
 		if i == maxPrinted {
-			fmt.Fprintf(w, "  and %d more\n", len(v.Differences)-i)
+			fmt.Fprintf(w, "  and %d more\n", len(differences)-i)
 			break
 		}
 		fmt.Fprintln(w, "  "+d)
 	}
 	word := "equal"
-	if !v.Equal() {
+	if len(differences) > 0 {
 		word = "DIFFERENT"
 	}
-	fmt.Fprintf(w, "verdict: %s (seed %d)\n", word, v.Scenario.Seed)
+	fmt.Fprintf(w, "verdict: %s (seed %d)\n", word, seed)
 }
 
 // Run runs one scenario. An error means that there is no verdict: something could not be started, or a program ended by itself.
@@ -106,11 +111,11 @@ func (r *Rig) settle(ctx context.Context, v *Verdict) error {
 // audit ends the programs in order and reads the log that is left.
 func (r *Rig) audit(v *Verdict) error {
 	for _, g := range r.gateways {
-		if !g.end(syscall.SIGTERM) {
-			v.Differences = append(v.Differences, g.name+" did not stop when asked to")
+		if !g.End(syscall.SIGTERM) {
+			v.Differences = append(v.Differences, g.Name+" did not stop when asked to")
 		}
 	}
-	if !r.aggregator.end(syscall.SIGTERM) {
+	if !r.aggregator.End(syscall.SIGTERM) {
 		v.Differences = append(v.Differences, "the aggregator did not stop when asked to")
 	}
 	l, err := readLog(filepath.Join(r.dir, "aggregator", "log"), &v.Audit)
