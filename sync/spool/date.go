@@ -66,13 +66,24 @@ func (s *Spool) mapFor(i int, after clock.Map, floor time.Time) clock.Map {
 }
 
 // until returns the latest monotonic time that the epoch is known to have seen.
-func (e *epoch) until() int64 {
-	last := e.at.From
+func (e *epoch) until() int64 { return max(e.at.From, e.seen) }
+
+// witness notes the times of what an opening found of the epoch.
+func (e *epoch) witness() {
 	for i := range e.hold {
 		for iv := range e.hold[i].held.All() {
 			_, to := e.hold[i].span(iv)
-			last = max(last, to)
+			e.seen = max(e.seen, to)
 		}
 	}
-	return last
+}
+
+// outlive keeps what an earlier epoch is to be dated by, before its batches go: a map that rests on what is left of them would place it
+// behind the boot that came after it.
+func (s *Spool) outlive(e *epoch) {
+	if e.open || e.at.Source.Dated() || e.kept >= e.seen {
+		return
+	}
+	e.kept = e.seen
+	s.lane(point.Critical).put(e.key(), e.encode())
 }

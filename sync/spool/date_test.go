@@ -135,3 +135,32 @@ func TestABootThatAnotherEpochDates(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestI9WhatTheCloudHasAlreadyStillDatesItsBoot: the batches of an undated boot are acknowledged before anything dates it. It ended before the
+// next boot all the same, also when the process restarts in between.
+func TestI9WhatTheCloudHasAlreadyStillDatesItsBoot(t *testing.T) {
+	for name, restart := range map[string]bool{"at once": false, "after a restart": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, func(o *spool.Options) { o.Map = bootMap(1, clock.NTP, wallOf(0)) })
+			b.hold(100e9)
+			two := b.in(bootMap(2, clock.Unknown, 0))
+			b.hold(20e9)
+			b.hold(60e9)
+			b.in(bootMap(3, clock.Unknown, 0))
+			_, all := b.takeAll(wide)
+			for _, t := range all {
+				if t.ID.Epoch == two {
+					b.ack(t.ID)
+				}
+			}
+			b.hold(1e9) // what is kept of the epoch goes with it
+			if restart {
+				b.in(bootMap(3, clock.Unknown, 0))
+			}
+			b.sp.Date(bootMap(3, clock.Cloud, wallOf(1000)), time.Time{})
+			if m := b.mapOf(two); m.Wall(60e9) != wallOf(1000) {
+				t.Errorf("what it saw last is dated %+d s, the next boot began at 1000 s", (m.Wall(60e9)-wallOf(0))/1e9)
+			}
+		})
+	}
+}

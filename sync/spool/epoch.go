@@ -19,6 +19,8 @@ type epoch struct {
 	clean, open     bool
 	settled         bool // the cloud knows that nothing is pending; kept while the stores may still hold its records
 	at              clock.Map
+	seen            int64      // latest monotonic time of the batches that were ever here; of an earlier process as far as they still were, or seen was kept
+	kept            int64      // the seen that the record holds
 	hold            [2]holding // at laneAt
 }
 
@@ -37,6 +39,8 @@ type epochRecord struct {
 	// NextTelemetry and NextCritical are exact for a clean epoch and 0 for an open one.
 	NextTelemetry uint64 `json:"next_telemetry"`
 	NextCritical  uint64 `json:"next_critical"`
+	// Seen is what of an epoch that nothing has dated yet must not be forgotten with its batches.
+	Seen int64 `json:"seen,omitempty"`
 }
 
 const recordVersion = 1
@@ -45,7 +49,7 @@ func (e *epoch) key() string { return epochPrefix + e.id.String() }
 
 func (e *epoch) encode() []byte {
 	r := epochRecord{Version: recordVersion, Order: e.order, Clean: e.clean, Settled: e.settled, Boot: e.at.Boot.String(), From: e.at.From,
-		Offset: int64(e.at.Offset), Uncertainty: int64(e.at.Uncertainty), Source: uint8(e.at.Source)}
+		Offset: int64(e.at.Offset), Uncertainty: int64(e.at.Uncertainty), Source: uint8(e.at.Source), Seen: e.seen}
 	if !e.predecessor.IsZero() {
 		r.Predecessor = e.predecessor.String()
 	}
@@ -71,7 +75,7 @@ func decodeEpoch(key string, b []byte) (*epoch, error) {
 	if r.Version != recordVersion {
 		return nil, fmt.Errorf("state %q: version %d, %d is known here", key, r.Version, recordVersion)
 	}
-	e := &epoch{id: id, order: r.Order, clean: r.Clean, settled: r.Settled}
+	e := &epoch{id: id, order: r.Order, clean: r.Clean, settled: r.Settled, seen: r.Seen, kept: r.Seen}
 	boot, err := point.ParseEpoch(r.Boot)
 	if err != nil {
 		return nil, fmt.Errorf("state %q: boot: %w", key, err)

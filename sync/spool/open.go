@@ -56,6 +56,9 @@ func Open(o Options) (*Spool, error) {
 	s.sortEpochs()
 	s.declareBlind()
 	s.forgetSettled(found)
+	for _, e := range s.epochs {
+		e.witness()
+	}
 	if err := s.begin(); err != nil {
 		return nil, err
 	}

@@ -76,6 +76,9 @@ func (s *Spool) Append(now int64, frame []byte, cursors []point.Cursor, carriesG
 		s.refusing = true
 		return point.BatchID{}, ErrBacklogged
 	}
+	if h.Count > 0 {
+		s.open.seen = max(s.open.seen, h.Last)
+	}
 	hold := &s.open.hold[laneAt(h.Lane)]
 	seq := hold.next
 	hold.next++
@@ -104,6 +107,7 @@ func (s *Spool) Append(now int64, frame []byte, cursors []point.Cursor, carriesG
 
 // remove lets go of a held batch, wherever it stands.
 func (s *Spool) remove(ep *epoch, l *lane, seq uint64, e *entry) {
+	s.outlive(ep)
 	hold := &ep.hold[laneAt(l.lane)]
 	s.land(point.BatchID{Epoch: ep.id, Lane: l.lane, Seq: seq}, e)
 	s.unqueue(hold, seq)
