@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,7 +43,9 @@ type Options struct {
 type API struct {
 	o       Options
 	houses  map[point.ID]House
+	feeds   map[point.ID]*feed
 	streams atomic.Int64
+	gzips   *sync.Pool // of *gzip.Writer
 	mux     *http.ServeMux
 	huma    huma.API
 }
@@ -57,44 +61,35 @@ func New(o Options) *API {
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }
 	}
-	a := &API{o: o, houses: map[point.ID]House{}, mux: http.NewServeMux()}
+	a := &API{o: o, houses: map[point.ID]House{}, feeds: map[point.ID]*feed{}, gzips: gzipPool(), mux: http.NewServeMux()}
 	for _, h := range o.Houses {
 		a.houses[h.Venue.ID()] = h
+		a.feeds[h.Venue.ID()] = newFeed(h, o.Pace)
 	}
 	c := huma.DefaultConfig("Courtside aggregator", o.Version)
 	c.Info.Description = "Occupancy, gates, panels, heatmaps and gateways of sports and event venues. Every answer says what it rests on: " +
 		"when it was evaluated, up to which log offset, on whose clock, and how complete it is. What is not known is null or counted as unknown, never zero."
 	c.DocsPath = "" // the usual viewers load from elsewhere; a venue's network may have no elsewhere
 	c.CreateHooks = nil
+	c.SchemasPath = ""
+	c.Transformers = append(c.Transformers, saying)
 	a.huma = humago.New(a.mux, c)
+	a.huma.UseMiddleware(a.strictQuery)
 	a.registerVenues()
 	a.registerHeatmaps()
 	a.registerStream()
 	a.registerHealth()
 	a.registerImport()
-	if o.Metrics != nil {
-		a.mux.Handle("GET /metrics", o.Metrics)
-	}
+	a.registerMetrics()
+	a.registerOpenAPI()
 	if o.Page != nil {
 		a.mux.Handle("GET /", o.Page)
 	}
 	return a
 }
 
-// OpenAPI returns the document that /openapi.json serves, as JSON.
+// OpenAPI returns the document that /v1/openapi.json serves, as JSON.
 func (a *API) OpenAPI() ([]byte, error) { return a.huma.OpenAPI().MarshalJSON() }
-
-// ServeHTTP serves everything, with the headers that browsers want.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Content-Security-Policy", "default-src 'self'; img-src 'self' data:; style-src 'self'; frame-ancestors 'self'")
-	if h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", "no-store")
-	}
-	a.mux.ServeHTTP(w, a.negotiated(r))
-}
 
 // house returns the venue of that id, or a problem that lists the known ones.
 func (a *API) house(id string) (House, error) {
@@ -104,7 +99,7 @@ func (a *API) house(id string) (House, error) {
 		for _, have := range a.o.Houses {
 			known = append(known, string(have.Venue.ID()))
 		}
-		return House{}, huma.Error404NotFound("there is no venue "+id+" here; see /v1/venues", &huma.ErrorDetail{Location: "path.venue", Message: "unknown venue", Value: known})
+		return House{}, huma.Error404NotFound(fmt.Sprintf("there is no venue %.40q here; /v1/venues lists them", id), &huma.ErrorDetail{Location: "path.venue", Message: "unknown venue; use one of value", Value: known})
 	}
 	return h, nil
 }

@@ -19,15 +19,28 @@ type HeatmapAnswer struct {
 	heatmap.Grid
 }
 
+// TransformSchema says in the document that a cell may be null, which its Go type does not show.
+func (HeatmapAnswer) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	s.Properties["values"].Items = &huma.Schema{Type: huma.TypeNumber, Nullable: true}
+	return s
+}
+
 // HeatmapInput is the path of one layer; exported because huma reads embedded fields only then.
 type HeatmapInput struct {
 	VenueInput
 	Layer string `path:"layer" example:"occupancy" doc:"occupancy, pressure, flow or presence"`
 }
 
+// gridInput adds the form that is asked for. Pictures have been sent to their own operation when it is read.
+type gridInput struct {
+	HeatmapInput
+	Format string `query:"format" enum:"json,png" doc:"json, or png for a picture; default: as Accept says"`
+}
+
 type pngInput struct {
 	HeatmapInput
-	Scale int `query:"scale" minimum:"1" maximum:"16" default:"6" doc:"pixels a cell's side"`
+	Format string `query:"format" enum:"png" doc:"always a picture"`
+	Scale  int    `query:"scale" minimum:"1" maximum:"16" default:"6" doc:"pixels a cell's side"`
 }
 
 type pngAnswer struct {
@@ -46,8 +59,8 @@ func (a *API) registerHeatmaps() {
 	const path = "/v1/venues/{venue}/heatmaps/{layer}"
 	op := huma.Operation{OperationID: "get-heatmap", Method: http.MethodGet, Path: path, Summary: "One heatmap layer as a grid",
 		Description: "Asked for with `Accept: image/png` or `?format=png` it answers as the PNG operation does.", Tags: []string{"heatmaps"}, Errors: []int{http.StatusNotFound}}
-	huma.Register(a.huma, op, func(_ context.Context, in *HeatmapInput) (*body[HeatmapAnswer], error) {
-		basis, g, err := a.draw(in)
+	huma.Register(a.huma, op, func(_ context.Context, in *gridInput) (*body[HeatmapAnswer], error) {
+		basis, g, err := a.draw(&in.HeatmapInput)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +87,7 @@ func (a *API) draw(in *HeatmapInput) (venue.Basis, heatmap.Grid, error) {
 		return venue.Basis{}, heatmap.Grid{}, err
 	}
 	if h.Maps == nil {
-		return venue.Basis{}, heatmap.Grid{}, huma.Error404NotFound("venue " + in.Venue + " has no map, so it has no heatmaps")
+		return venue.Basis{}, heatmap.Grid{}, huma.Error404NotFound("venue " + in.Venue + " has no map, so it has no heatmaps; name a GeoJSON file as its map in the aggregator's configuration")
 	}
 	basis, g, err := h.Maps.Draw(in.Layer)
 	if errors.Is(err, heatmap.ErrLayer) {
@@ -84,7 +97,7 @@ func (a *API) draw(in *HeatmapInput) (venue.Basis, heatmap.Grid, error) {
 }
 
 // negotiated sends who wants a picture to where the pictures are.
-func (a *API) negotiated(r *http.Request) *http.Request {
+func negotiated(r *http.Request) *http.Request {
 	if !strings.Contains(r.URL.Path, "/heatmaps/") || strings.HasSuffix(r.URL.Path, "/png") {
 		return r
 	}

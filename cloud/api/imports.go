@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -34,40 +35,41 @@ const (
 // Importer takes in an export.
 type Importer func(ctx context.Context, file io.Reader, maxAge time.Duration) (Imported, error)
 
-// registerImport adds POST /v1/import, which is no part of the document: its body is a file of any length, and it answers this machine only.
+// registerImport adds POST /v1/import. Its body is a file of any length, so it is none of huma's operations.
 func (a *API) registerImport() {
 	if a.o.Import == nil {
 		return
 	}
-	a.mux.HandleFunc("POST /v1/import", func(w http.ResponseWriter, r *http.Request) {
-		if why := notLocal(r.RemoteAddr, r.Header.Get); why != "" {
-			a.fail(w, http.StatusForbidden, why)
-			return
-		}
-		age := MaxExportAge
-		if s := r.URL.Query().Get("max_age"); s != "" {
-			var err error
-			if age, err = time.ParseDuration(s); err != nil || age <= 0 || age > MaxExportAgeLimit {
-				a.fail(w, http.StatusUnprocessableEntity, "max_age "+s+" is no duration from 1ns to "+MaxExportAgeLimit.String())
-				return
-			}
-		}
-		out, err := a.o.Import(r.Context(), r.Body, age)
-		if err != nil && out.Batches+out.Duplicates+out.Tables+out.Refused == 0 {
-			a.fail(w, http.StatusUnprocessableEntity, err.Error())
-			return
-		}
-		if err != nil { // what came before it is in
-			out.Problem = err.Error()
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(out) // the asker has gone; nobody is left to tell
-	})
+	answer := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Imported](), true, "Imported")
+	a.describe(&huma.Operation{OperationID: "import-export", Method: http.MethodPost, Path: "/v1/import", Summary: "Take in an export that was carried here by hand",
+		Description: "Answered on the aggregator's own machine only.", Tags: []string{"gateways"},
+		Parameters:  []*huma.Param{{Name: "max_age", In: "query", Description: "how far back the export may have been made, as 168h", Schema: &huma.Schema{Type: huma.TypeString, Default: MaxExportAge.String()}}},
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/octet-stream": {}}},
+		Responses: map[string]*huma.Response{"200": {Description: "What became of it", Content: map[string]*huma.MediaType{"application/json": {Schema: answer}}},
+			"403": a.problemResponse("Not from the aggregator's own machine"), "422": a.problemResponse("Not an export that may be taken in")}}, http.HandlerFunc(a.serveImport))
 }
 
-// fail writes a problem as the other operations do.
-func (a *API) fail(w http.ResponseWriter, status int, detail string) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(huma.ErrorModel{Title: http.StatusText(status), Status: status, Detail: detail})
+func (a *API) serveImport(w http.ResponseWriter, r *http.Request) {
+	if why := notLocal(r.RemoteAddr, r.Header.Get); why != "" {
+		a.fail(w, http.StatusForbidden, why)
+		return
+	}
+	age := MaxExportAge
+	if s := r.URL.Query().Get("max_age"); s != "" {
+		var err error
+		if age, err = time.ParseDuration(s); err != nil || age <= 0 || age > MaxExportAgeLimit {
+			a.fail(w, http.StatusUnprocessableEntity, "max_age "+s+" is no duration from 1ns to "+MaxExportAgeLimit.String()+"; write it as 168h")
+			return
+		}
+	}
+	out, err := a.o.Import(r.Context(), r.Body, age)
+	if err != nil && out.Batches+out.Duplicates+out.Tables+out.Refused == 0 {
+		a.fail(w, http.StatusUnprocessableEntity, err.Error())
+		return
+	}
+	if err != nil { // what came before it is in
+		out.Problem = err.Error()
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(out) // the asker has gone; nobody is left to tell
 }

@@ -2,11 +2,14 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/sse"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/courtside-edge/courtside/cloud/venue"
 )
@@ -32,31 +35,61 @@ type GatesEvent venue.GatesAnswer
 // PanelsEvent is the state of every panel.
 type PanelsEvent venue.PanelsAnswer
 
-// slowEvery is how often gates, panels and the summary are sent at most.
-const slowEvery = time.Second
+// slowEvery is how often gates, panels and the summary are sent at most, writeWithin how long a reader may take to read what was sent before it
+// is cut off, and retryAfter how long one that was cut off waits.
+const (
+	slowEvery   = time.Second
+	writeWithin = 10 * time.Second
+	retryAfter  = 2 * time.Second
+)
+
+const streamSays = "Begins with the whole state; then what changed, at most five times a second for seats and once a second for the rest, and at least the rest each second. " +
+	"A slow reader gets fewer, larger changes, never stale ones; one that does not read for ten seconds is cut off. There is nothing to resume: each stream begins with the whole state."
 
 func (a *API) registerStream() {
-	op := huma.Operation{OperationID: "stream-venue", Method: http.MethodGet, Path: "/v1/venues/{venue}/stream", Summary: "The venue, live, as server-sent events",
-		Description: "Begins with the whole state; then what changed, at most five times a second for seats and once a second for the rest. A slow reader gets fewer, larger changes, never stale ones.",
-		Tags:        []string{"venues"}, Errors: []int{http.StatusNotFound, http.StatusServiceUnavailable}}
+	op := huma.Operation{OperationID: "stream-venue", Method: http.MethodGet, Path: "/v1/venues/{venue}/stream", Summary: "The venue, live, as server-sent events", Description: streamSays,
+		Tags: []string{"venues"}, Errors: []int{http.StatusNotFound, http.StatusServiceUnavailable}}
 	op.Middlewares = huma.Middlewares{a.admitStream}
-	events := map[string]any{"seats": SeatsEvent{}, "seat-changes": SeatChangesEvent{}, "summary": SummaryEvent{}, "gates": GatesEvent{}, "panels": PanelsEvent{}}
-	sse.Register(a.huma, op, events, func(ctx context.Context, in *VenueInput, send sse.Sender) {
-		if h, err := a.house(in.Venue); err == nil {
-			(&stream{house: h, send: send, pace: a.o.Pace, closing: a.o.Closing}).run(ctx)
+	op.Responses = map[string]*huma.Response{"200": {Description: "Events, as long as the reader stays", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: a.eventSchema()}}}}
+	huma.Register(a.huma, op, func(_ context.Context, in *VenueInput) (*huma.StreamResponse, error) {
+		h, err := a.house(in.Venue)
+		if err != nil {
+			return nil, err
 		}
+		return &huma.StreamResponse{Body: func(ctx huma.Context) {
+			r, w := humago.Unwrap(ctx)
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.Header().Set("X-Accel-Buffering", "no") // a proxy that holds events back makes them stale
+			if r.Method == http.MethodHead {
+				return
+			}
+			s := &stream{feed: a.feeds[h.Venue.ID()], to: w, control: http.NewResponseController(w), pace: a.o.Pace, closing: a.o.Closing}
+			s.run(r.Context())
+		}}, nil
 	})
 }
 
-// admitStream refuses unknown venues and more streams than are allowed while an answer can still say so.
-func (a *API) admitStream(ctx huma.Context, next func(huma.Context)) {
-	if _, err := a.house(ctx.Param("venue")); err != nil {
-		_ = huma.WriteErr(a.huma, ctx, http.StatusNotFound, err.Error())
-		return
+// eventSchema describes the events as huma's own package does.
+func (a *API) eventSchema() *huma.Schema {
+	var each []*huma.Schema
+	for _, e := range []struct {
+		name string
+		data any
+	}{{"seats", SeatsEvent{}}, {"seat-changes", SeatChangesEvent{}}, {"summary", SummaryEvent{}}, {"gates", GatesEvent{}}, {"panels", PanelsEvent{}}} {
+		each = append(each, &huma.Schema{Title: "Event " + e.name, Type: huma.TypeObject, Required: []string{"event", "data"}, Properties: map[string]*huma.Schema{
+			"event": {Type: huma.TypeString, Extensions: map[string]any{"const": e.name}},
+			"data":  a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(e.data), true, e.name),
+		}})
 	}
+	return &huma.Schema{Title: "Server-sent events", Description: "Each is one event: a line event, a line data with JSON, an empty line.", Type: huma.TypeArray, Items: &huma.Schema{OneOf: each}}
+}
+
+// admitStream refuses more streams than are allowed while an answer can still say so.
+func (a *API) admitStream(ctx huma.Context, next func(huma.Context)) {
 	if a.streams.Add(1) > int64(a.o.MaxStreams) {
 		a.streams.Add(-1)
-		_ = huma.WriteErr(a.huma, ctx, http.StatusServiceUnavailable, "too many live streams; try again later or poll")
+		ctx.SetHeader("Retry-After", "5")
+		_ = huma.WriteErr(a.huma, ctx, http.StatusServiceUnavailable, fmt.Sprintf("%d live streams are served already; try again later, poll, or raise api.max_streams", a.o.MaxStreams))
 		return
 	}
 	defer a.streams.Add(-1)
@@ -65,13 +98,15 @@ func (a *API) admitStream(ctx huma.Context, next func(huma.Context)) {
 
 // stream is one reader's live view.
 type stream struct {
-	house   House
-	send    sse.Sender
+	feed    *feed
+	to      io.Writer
+	control *http.ResponseController
 	pace    time.Duration
 	closing <-chan struct{}
+	begun   bool
 	sent    []venue.Occupancy
-	now     []venue.Occupancy
 	slowAt  time.Time
+	out     []byte
 }
 
 // run sends until the reader goes, the aggregator closes or a write fails.
@@ -79,8 +114,8 @@ func (s *stream) run(ctx context.Context) {
 	tick := time.NewTicker(s.pace)
 	defer tick.Stop()
 	for {
-		changed := s.house.Venue.Changed()
-		if s.step() != nil {
+		f := s.feed.frame()
+		if s.step(f) != nil {
 			return
 		}
 		select {
@@ -88,7 +123,7 @@ func (s *stream) run(ctx context.Context) {
 			return
 		case <-s.closing:
 			return
-		case <-changed:
+		case <-f.changed:
 		}
 		select {
 		case <-ctx.Done():
@@ -100,35 +135,32 @@ func (s *stream) run(ctx context.Context) {
 	}
 }
 
-func (s *stream) step() error {
-	s.now, _ = s.house.Venue.SeatVector(s.now)
-	if s.sent == nil {
-		digits := make([]byte, len(s.now))
-		for i, o := range s.now {
+func (s *stream) step(f *frame) error {
+	s.out = s.out[:0]
+	if !s.begun {
+		s.begun = true
+		digits := make([]byte, len(f.seats))
+		for i, o := range f.seats {
 			digits[i] = '0' + byte(o)
 		}
-		if err := s.send.Data(SeatsEvent{string(digits)}); err != nil {
-			return err
-		}
-	} else if d, any := seatChanges(s.sent, s.now); any {
-		if err := s.send.Data(d); err != nil {
-			return err
-		}
+		s.out = fmt.Appendf(s.out, "retry: %d\n", retryAfter.Milliseconds())
+		s.out = appendEvent(s.out, "seats", SeatsEvent{string(digits)})
+	} else if d, any := seatChanges(s.sent, f.seats); any {
+		s.out = appendEvent(s.out, "seat-changes", d)
 	}
-	s.sent = append(s.sent[:0], s.now...)
-	if s.sent == nil {
-		s.sent = []venue.Occupancy{}
+	s.sent = f.seats
+	if now := time.Now(); now.Sub(s.slowAt) >= slowEvery {
+		s.slowAt = now
+		s.out = append(s.out, f.rest...)
 	}
-	if time.Since(s.slowAt) < slowEvery {
+	if len(s.out) == 0 {
 		return nil
 	}
-	s.slowAt = time.Now()
-	for _, e := range []any{SummaryEvent(s.house.Venue.Summary()), GatesEvent(s.house.Venue.Gates()), PanelsEvent(s.house.Venue.Panels())} {
-		if err := s.send.Data(e); err != nil {
-			return err
-		}
+	_ = s.control.SetWriteDeadline(time.Now().Add(writeWithin)) // a recorder in a test has none
+	if _, err := s.to.Write(s.out); err != nil {
+		return err
 	}
-	return nil
+	return s.control.Flush()
 }
 
 func seatChanges(old, now []venue.Occupancy) (SeatChangesEvent, bool) {

@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/courtside-edge/courtside/cloud/venue"
 	"github.com/courtside-edge/courtside/sync/point"
@@ -36,6 +38,7 @@ type GatewaysAnswer struct {
 type HistoryAnswer struct {
 	venue.Basis
 	Bucket  string               `json:"bucket" doc:"step of the history"`
+	Cut     bool                 `json:"cut" doc:"from lies further back than is kept or than one answer holds: the newest 1,500 buckets"`
 	History []venue.HistoryPoint `json:"history" doc:"oldest first"`
 }
 
@@ -72,7 +75,7 @@ func (a *API) registerVenues() {
 		func(context.Context, *struct{}) (*body[GatewaysAnswer], error) {
 			return &body[GatewaysAnswer]{a.gateways()}, nil
 		})
-	a.mux.HandleFunc("GET /v1/venues/{venue}/map", a.serveMap)
+	a.registerMap()
 }
 
 func (a *API) venues() VenuesAnswer {
@@ -117,29 +120,45 @@ type pointsInput struct {
 	Device string `query:"device" doc:"only this device's points"`
 	Kind   string `query:"kind" enum:"generic,seat,gate,panel,position" doc:"only points of this kind"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"50000" default:"1000" doc:"at most this many"`
+	Offset int    `query:"offset" minimum:"0" maximum:"10000000" default:"0" doc:"leave out this many; points keep their order"`
+}
+
+// PointsAnswer is the present values of some points.
+type PointsAnswer struct {
+	venue.PointsAnswer
+	More bool `json:"more" doc:"there are more behind them: ask again with a larger offset"`
 }
 
 func (a *API) registerPoints() {
 	op := huma.Operation{OperationID: "get-points", Method: http.MethodGet, Path: "/v1/venues/{venue}/points", Summary: "Present values of points", Tags: []string{"venues"}, Errors: []int{http.StatusNotFound}}
-	huma.Register(a.huma, op, func(_ context.Context, in *pointsInput) (*body[venue.PointsAnswer], error) {
+	huma.Register(a.huma, op, func(_ context.Context, in *pointsInput) (*body[PointsAnswer], error) {
 		h, err := a.house(in.Venue)
 		if err != nil {
 			return nil, err
 		}
-		f := venue.PointFilter{Device: point.ID(in.Device), Limit: in.Limit}
+		f := venue.PointFilter{Device: point.ID(in.Device), Limit: in.Offset + in.Limit + 1}
 		if in.Kind != "" {
 			if f.Kind, err = point.ParseKind(in.Kind); err != nil {
 				return nil, huma.Error422UnprocessableEntity(err.Error())
 			}
 		}
-		return &body[venue.PointsAnswer]{h.Venue.Points(f)}, nil
+		out := PointsAnswer{PointsAnswer: h.Venue.Points(f)}
+		out.Points = out.Points[min(in.Offset, len(out.Points)):]
+		if out.More = len(out.Points) > in.Limit; out.More {
+			out.Points = out.Points[:in.Limit]
+		}
+		return &body[PointsAnswer]{out}, nil
 	})
 }
 
 type historyInput struct {
 	VenueInput
-	From time.Time `query:"from" doc:"RFC 3339; default: two hours ago"`
+	From Moment `query:"from" doc:"RFC 3339; default: two hours ago"`
+	To   Moment `query:"to" doc:"RFC 3339, after from; default: now"`
 }
+
+// historyKept is how many buckets one answer holds at most; venue.History keeps to it.
+const historyKept = 1500
 
 func (a *API) registerHistory() {
 	op := huma.Operation{OperationID: "get-occupancy-history", Method: http.MethodGet, Path: "/v1/venues/{venue}/occupancy/history", Summary: "The house at the end of each bucket of time", Tags: []string{"venues"}, Errors: []int{http.StatusNotFound}}
@@ -148,22 +167,60 @@ func (a *API) registerHistory() {
 		if err != nil {
 			return nil, err
 		}
-		from := in.From
-		if from.IsZero() {
+		from, to := in.From.Time, in.To.Time
+		switch {
+		case in.From.Given && in.To.Given && !from.Before(to):
+			return nil, huma.Error422UnprocessableEntity(invalid, &huma.ErrorDetail{Location: "query.to", Message: "does not lie after from, " + from.Format(time.RFC3339), Value: to.Format(time.RFC3339)})
+		case in.From.Given:
+		case in.To.Given:
+			from = to.Add(-2 * time.Hour)
+		default:
 			from = time.Now().Add(-2 * time.Hour)
 		}
-		return &body[HistoryAnswer]{HistoryAnswer{h.Venue.Basis(), h.Venue.Bucket().String(), h.Venue.History(from)}}, nil
+		return &body[HistoryAnswer]{history(h, from, to)}, nil
 	})
 }
 
-// serveMap serves the venue's GeoJSON as it is; it is large and rarely changes, so it may be cached.
-func (a *API) serveMap(w http.ResponseWriter, r *http.Request) {
-	h, ok := a.houses[point.ID(r.PathValue("venue"))]
-	if !ok || h.Venue.Map() == nil {
-		http.Error(w, "there is no map of this venue here", http.StatusNotFound)
-		return
+// history returns the buckets that end after from and begin before to, or until now if that is zero.
+func history(h House, from, to time.Time) HistoryAnswer {
+	bucket := h.Venue.Bucket()
+	if y := from.Year(); y < 1970 { // a venue reckons in nanoseconds since then, into which not every time fits
+		from = time.Unix(0, 0)
+	} else if y > 2200 {
+		from = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
-	w.Header().Set("Content-Type", "application/geo+json")
-	w.Header().Set("Cache-Control", "max-age=300")
-	_, _ = w.Write(h.Venue.Map().Raw) // the reader has gone; nobody is left to tell
+	out := HistoryAnswer{Basis: h.Venue.Basis(), Bucket: bucket.String(), History: h.Venue.History(from)}
+	out.Cut = len(out.History) == historyKept && out.History[0].At.Add(-bucket).After(from)
+	if !to.IsZero() {
+		n, _ := slices.BinarySearchFunc(out.History, to, func(p venue.HistoryPoint, to time.Time) int { return p.At.Add(-bucket).Compare(to) })
+		out.History = out.History[:n]
+	}
+	return out
+}
+
+// registerMap adds the venue's GeoJSON as it is. It is large and changes with the configuration only, so whoever has it asks whether it is still
+// the same.
+func (a *API) registerMap() {
+	tags := map[point.ID]string{}
+	for id, h := range a.houses {
+		if m := h.Venue.Map(); m != nil {
+			tags[id] = tagOf(m.Raw)
+		}
+	}
+	op := huma.Operation{OperationID: "get-map", Method: http.MethodGet, Path: "/v1/venues/{venue}/map", Summary: "The venue's map: GeoJSON in metres from the centre spot", Tags: []string{"venues"}, Errors: []int{http.StatusNotFound},
+		Responses: map[string]*huma.Response{"200": {Description: "The map as it was configured", Content: map[string]*huma.MediaType{"application/geo+json": {Schema: &huma.Schema{Type: huma.TypeObject}}}},
+			"304": {Description: "It is what If-None-Match names"}}}
+	huma.Register(a.huma, op, func(_ context.Context, in *VenueInput) (*huma.StreamResponse, error) {
+		h, err := a.house(in.Venue)
+		if err != nil {
+			return nil, err
+		}
+		if h.Venue.Map() == nil {
+			return nil, huma.Error404NotFound("venue " + in.Venue + " has no map; name a GeoJSON file as its map in the aggregator's configuration")
+		}
+		return &huma.StreamResponse{Body: func(ctx huma.Context) {
+			r, w := humago.Unwrap(ctx)
+			serveKept(w, r, "application/geo+json", tags[h.Venue.ID()], h.Venue.Map().Raw)
+		}}, nil
+	})
 }

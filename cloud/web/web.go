@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -27,7 +28,7 @@ func Handler() (http.Handler, error) {
 		}
 		content, err := fs.ReadFile(root, path)
 		sum := sha256.Sum256(content)
-		tags["/"+path] = `"` + hex.EncodeToString(sum[:12]) + `"`
+		tags["/"+path] = `W/"` + hex.EncodeToString(sum[:12]) + `"`
 		return err
 	})
 	if err != nil {
@@ -38,7 +39,10 @@ func Handler() (http.Handler, error) {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tag := tags[r.URL.Path]
 		if tag == "" {
-			http.Error(w, "there is no "+r.URL.Path+" here; the page is at /", http.StatusNotFound)
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusNotFound)
+			_ = json.NewEncoder(w).Encode(map[string]any{"title": "Not Found", "status": http.StatusNotFound, // the asker has gone; nobody is left to tell
+				"detail": "there is nothing at " + r.URL.Path + "; the page is at /, and /v1/openapi.json lists what programs may ask"})
 			return
 		}
 		w.Header().Set("Cache-Control", "no-cache")

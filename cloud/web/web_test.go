@@ -62,7 +62,7 @@ func TestPageIsServedAndKept(t *testing.T) {
 			t.Errorf("GET %s with its own tag: %d, want 304", path, w.Code)
 		}
 	}
-	if w := get(t, "/nothing"); w.Code != 404 || w.Header().Get("ETag") != "" {
+	if w := get(t, "/nothing"); w.Code != 404 || w.Header().Get("ETag") != "" || !strings.Contains(w.Body.String(), "/v1/openapi.json") {
 		t.Errorf("GET /nothing: %d %v", w.Code, w.Header())
 	}
 }
