@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,7 +115,8 @@ func NewEmbedded(o EmbeddedOptions) (*Embedded, error) {
 	e.server = mochi.New(serverOptions(o.Limits))
 	registry := &registry{perIdentity: o.Limits.MaxPerIdentity, clients: map[string]*conn{}, counts: map[identity.ID]int{}}
 	e.listener = &listener{tcp: tcp, config: o.TLS, limits: o.Limits, refusals: newRefusals(o.Log, o.Now), now: o.Now, log: o.Log,
-		ctx: ctx, cancel: cancel, handshakes: make(chan struct{}, o.Limits.MaxHandshakes), conns: map[*conn]struct{}{}}
+		ctx: ctx, cancel: cancel, handshakes: make(chan struct{}, o.Limits.MaxHandshakes),
+		turns: make(chan struct{}, turnsPerCPU*runtime.GOMAXPROCS(0)), conns: map[*conn]struct{}{}}
 	e.listener.ended = func(c *conn) {
 		e.forget(c)
 		registry.release(c)

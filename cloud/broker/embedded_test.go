@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -393,6 +394,21 @@ func TestHandshakesAreLimited(t *testing.T) {
 		_, err := h.dial(h.north(), mqtt.Options{})
 		return err == nil
 	})
+}
+
+// TestHandshakesThatStallKeepNobodyOut: they take their turns, and give them up.
+func TestHandshakesThatStallKeepNobodyOut(t *testing.T) {
+	h := build(t, nil)
+	stalled := 4*runtime.GOMAXPROCS(0) + 8 // more than may use a processor at once
+	for range stalled {
+		conn, err := net.Dial("tcp", h.broker.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+	}
+	h.mustDial(h.north(), mqtt.Options{}) // within what a session allows for its beginning, and the stalled ones last as long
+	h.nothing()
 }
 
 func TestOtherProtocolsAreRefused(t *testing.T) {

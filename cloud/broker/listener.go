@@ -19,6 +19,14 @@ import (
 // acceptPause is how long accepting pauses after an error, such as too many open files.
 const acceptPause = 100 * time.Millisecond
 
+// Handshakes take turns. Half a thousand gateways that return at once would else keep the connections that are open from the processors
+// until all of them are through.
+const (
+	turnsPerCPU  = 4
+	turnLength   = 30 * time.Millisecond // a peer that takes longer is waited for without one
+	turnPatience = time.Second           // for a turn; then it goes without one
+)
+
 // listener accepts connections, makes their handshakes and watches over their lives. It implements
 // mochi's listener: the library's own has no limits, no deadlines before CONNECT and does not wait for its goroutines.
 type listener struct {
@@ -33,6 +41,7 @@ type listener struct {
 	ctx        context.Context // of handshakes
 	cancel     context.CancelFunc
 	handshakes chan struct{} // one token for each under way
+	turns      chan struct{} // one for each that may use a processor
 	work       sync.WaitGroup
 
 	mu     sync.Mutex
@@ -116,10 +125,13 @@ func (l *listener) serve(raw net.Conn, establish listeners.EstablishFn) {
 }
 
 func (l *listener) handshake(raw net.Conn) (*conn, error) {
+	over := l.turn()
 	ctx, cancel := context.WithTimeout(l.ctx, l.limits.FirstWord)
 	defer cancel()
 	t := tls.Server(raw, l.config)
-	if err := t.HandshakeContext(ctx); err != nil {
+	err := t.HandshakeContext(ctx)
+	over()
+	if err != nil {
 		return nil, err
 	}
 	id, err := identity.PeerID(t.ConnectionState())
@@ -129,6 +141,26 @@ func (l *listener) handshake(raw net.Conn) (*conn, error) {
 	now := l.now()
 	return &conn{Conn: t, id: id, done: make(chan struct{}),
 		messages: newBucket(l.limits.MessagesPerSecond, now), bytes: newBucket(l.limits.BytesPerSecond, now)}, nil
+}
+
+// turn waits for a handshake's turn and returns what ends it.
+func (l *listener) turn() (over func()) {
+	patience := time.NewTimer(turnPatience)
+	defer patience.Stop()
+	select {
+	case l.turns <- struct{}{}:
+	case <-patience.C: // whoever is slow, or means ill, may not keep others out
+		return func() {}
+	case <-l.ctx.Done():
+		return func() {}
+	}
+	var once sync.Once
+	give := func() { once.Do(func() { <-l.turns }) }
+	limit := time.AfterFunc(turnLength, give)
+	return func() {
+		limit.Stop()
+		give()
+	}
 }
 
 // add takes a connection into the count, and reports whether it may be.
