@@ -190,8 +190,8 @@ func TestCloudKilledForReal(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, end := c.log.Bounds()
-	for c.v.Offset() < end {
-		<-c.v.Changed()
+	for changed := c.v.Changed(); c.v.Offset() < end; changed = c.v.Changed() {
+		<-changed
 	}
 	batches, in := c.v.Gateways()[0].Batches, c.v.Gates().In
 	if uint64(len(acked)) != next || batches < next || in < next || c.v.Counts().Conflicts != 0 {

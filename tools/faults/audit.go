@@ -138,7 +138,7 @@ func (g *account) beats(r *Rig, n int, a *Audit) (differences []string) {
 		a.LostBeats += missing
 		why, early := r.explains(n, at)
 		switch {
-		case !why && !g.read(at, p.shownUntil(i)):
+		case !why && (!g.read(at, p.shownUntil(i)) || g.wasBad(at)):
 			a.Unread += missing
 		case !why:
 			differences = append(differences, fmt.Sprintf("%s: value %d of %d beating registers, shown at %s, is not in the log and no kill explains it", g.id, value, missing, at.Format("15:04:05.000")))
@@ -167,10 +167,10 @@ func (g *account) read(from, to time.Time) bool {
 	return last.Sub(first) > scanPeriod/2
 }
 
-// shownUntil returns when the i-th value of the beating registers gave way to the next.
+// shownUntil returns until when the i-th value of the beating registers was surely shown.
 func (p *plant) shownUntil(i int) time.Time {
-	if i+1 < len(p.beaten) {
-		return p.beaten[i+1]
+	if i+1 < len(p.gone) {
+		return p.gone[i+1]
 	}
 	return p.beaten[i].Add(time.Hour)
 }
@@ -195,13 +195,16 @@ func (r *Rig) explains(n int, at time.Time) (ok bool, early time.Duration) {
 // restartTakes is how long a gateway may take from its start to its first reading.
 const restartTakes = 5 * time.Second
 
+// wasBad reports whether a beating register was declared bad about then.
+func (g *account) wasBad(at time.Time) bool {
+	return slices.ContainsFunc(g.bad, func(bad time.Time) bool { return bad.After(at.Add(-5*time.Second)) && bad.Before(at.Add(beatEvery)) })
+}
+
 // declares reports whether the cloud can tell that something is missing at that time: between an epoch's beginning and
 // the next one's first sample, of which the gap's presence is judged by accounts, or since the value went bad.
 func (g *account) declares(at time.Time) bool {
-	for _, bad := range g.bad {
-		if bad.After(at.Add(-5*time.Second)) && bad.Before(at.Add(beatEvery)) {
-			return true
-		}
+	if g.wasBad(at) {
+		return true
 	}
 	for i, e := range g.order {
 		if i+1 < len(g.order) && at.After(g.first[e].Add(-beatEvery)) && at.Before(g.first[g.order[i+1]]) {

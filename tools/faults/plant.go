@@ -34,7 +34,8 @@ type plant struct {
 	now    [counters]uint64
 	taken  [seats]bool
 	beat   [beats]uint16
-	beaten []time.Time // when each beat came; beat n took the value n+1
+	beaten []time.Time // since when each beat was surely shown; beat n took the value n+1
+	gone   []time.Time // until when the one before each surely was
 }
 
 func newPlant(number int, seed uint64) (*plant, error) {
@@ -93,15 +94,19 @@ func (p *plant) run(ctx context.Context) {
 			if p.random.IntN(2) == 0 {
 				p.taken[p.random.IntN(seats)] = p.random.IntN(2) == 0
 			}
-			if now.Sub(last) >= beatEvery {
+			beat := now.Sub(last) >= beatEvery
+			if beat {
 				last = now
 				for i := range p.beat {
 					p.beat[i]++
 				}
-				p.beaten = append(p.beaten, now)
+				p.gone = append(p.gone, time.Now())
 			}
 			p.show()
 			shown = time.Now()
+			if beat {
+				p.beaten = append(p.beaten, shown)
+			}
 			p.mu.Unlock()
 		}
 	}
