@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/courtside-edge/courtside/firmware/setup"
-	"github.com/courtside-edge/courtside/sync/identity/identitytest"
 )
 
 // TestADriversKeyIsASecretToo takes the files of a driver; the private key among them does not stay on the medium.
@@ -112,10 +111,6 @@ func TestDatesWarnAndNeverRefuse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
-			var err error
-			if b.authority, err = identitytest.NewAuthority(domain, now.Add(-72*time.Hour), 365*24*time.Hour); err != nil {
-				t.Fatal(err)
-			}
 			if name == "an old clock" { // the build knows better
 				b.o.Since = now.Add(-time.Minute)
 			}

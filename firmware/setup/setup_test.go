@@ -40,7 +40,11 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	dir := t.TempDir()
-	b := &bench{t: t, dir: dir, authority: identitytest.New(t, domain), o: setup.Options{Medium: filepath.Join(dir, "p1", "courtside"), Etc: filepath.Join(dir, "etc"),
+	authority, err := identitytest.NewAuthority(domain, time.Now().Add(-72*time.Hour), 365*24*time.Hour) // longer than any SVID of a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, dir: dir, authority: authority, o: setup.Options{Medium: filepath.Join(dir, "p1", "courtside"), Etc: filepath.Join(dir, "etc"),
 		Network: filepath.Join(dir, "run", "network"), Hostname: filepath.Join(dir, "hostname"), Registry: all.All(),
 		Version: "v1", Image: "courtside-qemu-arm64 20261123.140501", Board: "qemu-arm64", Now: time.Now()}}
 	if err := os.MkdirAll(b.o.Medium, 0o755); err != nil {

@@ -46,6 +46,12 @@ func issue(t *testing.T, a *identitytest.Authority, id identity.ID) identitytest
 	return svid
 }
 
+// strange returns an SVID of the trust domain that is no identity of Courtside.
+func strange(t *testing.T, a *identitytest.Authority) identitytest.SVID {
+	t.Helper()
+	return issue(t, a, identity.ID{TrustDomain: a.TrustDomain(), Role: identity.Gateway, Venue: "No_Venue", Name: "x"})
+}
+
 func openFiles(t *testing.T, dir string, a *identitytest.Authority) *identity.Source {
 	t.Helper()
 	o := identitytest.FileOptions(dir, a)
@@ -141,14 +147,10 @@ func TestForeignFilesAreRefused(t *testing.T) {
 	}
 	s := openFiles(t, dir, a)
 	eventually(t, "the refusal", func() bool { return errors.Is(s.Err(), identity.ErrID) })
-	strange, err := a.Issue(identitytest.Request{Path: "/workload/x", Begin: time.Now(), Life: time.Hour})
-	if err != nil {
+	if err := identitytest.WriteFiles(dir, a, strange(t, a)); err != nil {
 		t.Fatal(err)
 	}
-	if err := identitytest.WriteFiles(dir, a, strange); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the refusal", func() bool { return s.Err() != nil && strings.Contains(s.Err().Error(), "/workload/x") })
+	eventually(t, "the refusal", func() bool { return s.Err() != nil && strings.Contains(s.Err().Error(), "No_Venue") })
 }
 
 func TestConfigurationErrors(t *testing.T) {
@@ -250,14 +252,11 @@ func TestWorkloadChoosesItsIdentity(t *testing.T) {
 	a, other := identitytest.New(t, domain), identitytest.New(t, "elsewhere.test")
 	socket := filepath.Join(t.TempDir(), "a.sock")
 	agent := serve(t, socket)
-	strange, err := a.Issue(identitytest.Request{Path: "/workload/x", Begin: time.Now(), Life: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	agent.Set(a, strange)
+	foreign := strange(t, a)
+	agent.Set(a, foreign)
 	s := openWorkload(t, socket)
 	eventually(t, "the refusal", func() bool { return errors.Is(s.Err(), identity.ErrID) })
-	agent.Set(a, strange, issue(t, a, a.Broker()), issue(t, a, a.Aggregator()))
+	agent.Set(a, foreign, issue(t, a, a.Broker()), issue(t, a, a.Aggregator()))
 	ready(t, s)
 	if id, err := s.ID(); err != nil || id != a.Broker() {
 		t.Fatalf("%v, %v", id, err)

@@ -165,7 +165,7 @@ func TestClock(t *testing.T) {
 		synced, ok bool
 	}{
 		{"synchronised, valid", noon.Add(time.Minute), time.Time{}, true, true},
-		{"synchronised, not yet valid", noon.Add(-time.Minute), time.Time{}, true, false},
+		{"synchronised, not yet valid", noon.Add(-identity.Backdate - time.Second), time.Time{}, true, false},
 		{"synchronised, expired", noon.Add(2 * time.Hour), time.Time{}, true, false},
 		{"unset clock", unset, time.Time{}, false, true},
 		{"unset clock, built yesterday", unset, noon.Add(-24 * time.Hour), false, true},

@@ -55,7 +55,7 @@ func (a *Agent) Addr() string { return "unix://" + a.socket }
 func (a *Agent) Set(authority *Authority, svids ...SVID) {
 	answer := &workload.X509SVIDResponse{}
 	for _, s := range svids {
-		answer.Svids = append(answer.Svids, &workload.X509SVID{SpiffeId: s.SPIFFEID, X509Svid: s.Cert, X509SvidKey: s.Key, Bundle: authority.cert.Raw})
+		answer.Svids = append(answer.Svids, &workload.X509SVID{SpiffeId: s.SPIFFEID, X509Svid: s.Cert, X509SvidKey: s.Key, Bundle: authority.ca.Bundle()[0]})
 	}
 	a.change(answer, nil)
 }
