@@ -21,7 +21,7 @@ const module = "github.com/courtside-edge/courtside"
 var allowed = map[string][]string{
 	"firmware":              {"firmware", "drivers", "sync"},
 	"firmware/cmd":          {"firmware", "drivers", "sync"},
-	"drivers":               {"drivers", "sync/point", "sync/policy", "sync/contract"},
+	"drivers":               {"drivers", "sync/point", "sync/policy"},
 	"sync":                  {"sync"},
 	"sync/point":            {},
 	"sync/interval":         {},
@@ -52,7 +52,6 @@ var owners = map[string][]string{
 	"github.com/klauspost/compress":       {"sync/wire"},
 	"github.com/goccy/go-yaml":            {"sync/settings"},
 	"github.com/danielgtaylor/huma":       {"cloud/api"},
-	"modernc.org/sqlite":                  {"cloud/store"},
 	"github.com/charmbracelet/bubbletea":  {"firmware/ctl"},
 	"github.com/coreos/go-systemd":        {"sync/notify"},
 	"github.com/godbus/dbus":              {"firmware/rauc"},
@@ -102,9 +101,6 @@ func rule(path string) []string {
 func TestImportsFollowTheHouse(t *testing.T) {
 	for _, p := range list(t) {
 		path := strings.TrimPrefix(p.ImportPath, module+"/")
-		if strings.HasPrefix(path, "boards") || strings.HasPrefix(path, "testdata") {
-			continue
-		}
 		may := rule(path)
 		for _, imp := range p.Imports {
 			to, ours := strings.CutPrefix(imp, module+"/")
