@@ -29,7 +29,7 @@ func (c *scanClass) UnmarshalText(text []byte) error {
 }
 
 func (l *loader) classes(s *settings.Section) {
-	if l.root.Len("scan_classes") == 0 {
+	if empty(l.root, "scan_classes", new(settings.Section)) {
 		l.fault(l.root, "scan_classes", "no scan class is described; add one, such as fast: 100ms")
 	}
 	for _, name := range s.Keys() {

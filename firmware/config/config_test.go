@@ -177,6 +177,32 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+// What is empty, or has no value at all, is said once, at its place, and not what follows from it.
+func TestNothingWhereSomethingIsWanted(t *testing.T) {
+	const head = "venue: v\ngateway: g\nidentity: {trust_domain: t, workload_api: \"unix:///a\"}\nuplink: {broker: \"mqtts://b\"}\n"
+	const classes, device, points = "scan_classes: {fast: 1s}\n", "devices:\n  - id: plc-1\n    driver: fake\n", "    points: [{name: a, type: int, scan: fast, source: {address: 0}}]\n"
+	for text, want := range map[string]string{
+		"scan_classes:\n" + device + points:                       `:5:14: no scan class is described; add one, such as fast: 100ms`,
+		"scan_classes: {}\n" + device + points:                    `:5:15: no scan class is described; add one, such as fast: 100ms`,
+		"scanclasses: {fast: 1s}\n" + device + points:             `:5:1: unknown key "scanclasses"; did you mean "scan_classes"?`,
+		classes + "devices:\n":                                    `:6:10: no device is listed; describe at least one`,
+		classes + "devices: []\n":                                 `:6:10: no device is listed; describe at least one`,
+		classes + "devices: {}\n":                                 `:6:10: devices is a mapping; a list is wanted`,
+		classes + device + "    points:\n":                        `:9:13: device "plc-1" has no points; list at least one`,
+		classes + device + "    points: []\n":                     `:9:13: device "plc-1" has no points; list at least one`,
+		classes + device + "    with: {gate: gate-03}\n" + points: `:9:11: with gives a template its parameters, and no template is named; name one, or remove with`,
+	} {
+		_, err := Parse("gateway.yaml", []byte(head+text), registry)
+		var all *settings.Error
+		if !errors.As(err, &all) || !strings.Contains(err.Error(), "gateway.yaml"+want) || len(all.Faults) > 1 && !strings.Contains(want, "unknown key") {
+			t.Errorf("%s: %v, want %q alone", text, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "no scan class is called") {
+			t.Errorf("%s: %v blames the points too", text, err)
+		}
+	}
+}
+
 func TestUnreadableConfiguration(t *testing.T) {
 	for _, path := range []string{filepath.Join(t.TempDir(), "none.yaml"), t.TempDir()} {
 		if _, err := Load(path, registry); err == nil || !strings.Contains(err.Error(), path) {

@@ -29,6 +29,9 @@ type deviceKeys struct {
 // device checks one device and its points, lets its driver check the rest, and adds it.
 func (l *loader) device(s *settings.Section) {
 	base, points := l.template(s)
+	if s.Has("with") && !s.Has("template") {
+		l.fault(s, "with", "with gives a template its parameters, and no template is named; name one, or remove with")
+	}
 	if s.Has("template") && base == nil { // what it lacks is in the template
 		var raw struct {
 			Keys   deviceKeys `yaml:",inline"`
@@ -82,7 +85,7 @@ func (l *loader) describe(s *settings.Section, id point.ID) {
 // already is one.
 func (l *loader) pointless(s *settings.Section, id point.ID, points []settings.Section) bool {
 	sources := []string{"points", "points_file", "template"}
-	if s.Len("points") == 0 && len(points) == 0 && !s.Has("points_file") {
+	if empty(s, "points", new([]settings.Section)) && len(points) == 0 && !s.Has("points_file") {
 		l.fault(s, "points", "device %q has no points; list at least one", id)
 		return false
 	}

@@ -138,7 +138,7 @@ func check(root *settings.Section, registry drivers.Registry, most int) (*Config
 	l.faults.Add(root.Decode(&f))
 	l.general(&f)
 	l.classes(root.Sub("scan_classes"))
-	if root.Len("devices") == 0 {
+	if empty(root, "devices", new([]settings.Section)) {
 		l.faults.Add(root.Fault("devices", "no device is listed; describe at least one"))
 	}
 	for i := range f.Devices {
@@ -261,6 +261,12 @@ func checkListen(s string) error {
 		return fmt.Errorf("%q is not a port, 0 to 65535", port)
 	}
 	return nil
+}
+
+// empty reports whether key, which should hold what can be read into into, is there with nothing in it, or without any value. One that holds something
+// else has a fault of its own.
+func empty(s *settings.Section, key string, into any) bool {
+	return s.Has(key) && s.Len(key) <= 0 && s.Get(key, into) == nil
 }
 
 func (l *loader) fault(s *settings.Section, key, format string, args ...any) {

@@ -18,7 +18,9 @@ import (
 type Device struct {
 	ID, Driver string
 	Address    string // host:port, endpoint or serial port; empty when the driver does not say
-	Serial     bool
+	Serial     bool   // a serial port of this machine
+	Server     bool   // RTU frames over TCP: a serial server, or what should be one
+	Answered   bool   // it gave something that was not bad since the start
 	Baud       int
 	Unit       string // the Modbus unit id, empty for none
 	State      string
@@ -118,19 +120,27 @@ func (d Device) connection() (cause, next string) {
 		return "device absent: it is off, unplugged, in another network, or has another address", "ping it; look at power, cable and switch; is " + d.Address + " right? " + probe
 	case dialing(d.Err):
 		return "the device's address cannot be reached", "is " + d.Address + " right? ip route get, ping; " + probe
-	case d.Driver == "modbus" && timedOut(d.Err) && d.Strays > 0:
+	case d.Driver == "modbus" && !d.Server && timedOut(d.Err) && d.Strays > 0:
 		return fmt.Sprintf("the device is slower than its timeout%s: %d answers came too late, or to no request", d.limit(), d.Strays),
 			"see how long it takes: " + probe + " --timeout 10s; then raise timeout, and the scan class's period with it"
-	case d.Driver == "modbus" && timedOut(d.Err):
+	case d.Driver == "modbus" && !d.Server && timedOut(d.Err):
 		return fmt.Sprintf("wrong unit id: the connection opens, but unit %s does not answer; or it needs longer than its timeout%s", d.Unit, d.limit()),
 			"find the units that do: " + probe + " --units 1-247; or a slow one: " + probe + " --timeout 10s"
-	case d.Driver == "modbus" && strings.Contains(text, "not a modbus frame"):
+	case d.Driver == "modbus" && !d.Server && strings.Contains(text, "not a modbus frame"):
 		return "what answers there does not speak Modbus TCP: another service has the port, or a serial server passes RTU frames on",
 			"is " + d.Address + " right? behind a serial server: framing: rtu, and " + probe + " --framing rtu"
+	case d.Server:
+		return fmt.Sprintf("the serial server takes the connection, and nothing that is understood comes from behind it: its baud rate or parity, the unit id (%s), wires A and B; or it speaks Modbus TCP itself", d.Unit),
+			"compare the serial server's settings with the device's; " + probe + " --framing rtu --units 1-247; without framing: rtu, " + probe
+	case d.Driver == "modbus" && !d.Answered && strings.Contains(text, "closed the connection"):
+		return "what answers there closes the connection: it does not speak Modbus, or serves too many clients already, or refuses this one",
+			"is " + d.Address + " right? close other clients (engineering tools); many PLCs serve 4 to 16, some one; " + probe
 	case strings.Contains(text, "closed the connection"):
 		return "the device closes the connection: too many clients, or it refuses this one", "close other clients (engineering tools); many PLCs serve 4 to 16; wait and ask again"
 	case d.Driver == "opcua" && d.State == "failed":
 		return "the server refuses the login, the certificate or the security policy", "see the cause above; trust the gateway's certificate at the server, check login and policy: " + probe
+	case d.Driver == "opcua" && strings.Contains(text, "acknowledgement"):
+		return "what answers there does not speak OPC UA", "is it the right port? OPC UA is 4840 unless changed: " + probe
 	case timedOut(d.Err):
 		return "the device took the connection and says nothing", "is it the right port and protocol? " + probe
 	}
@@ -188,6 +198,8 @@ func (d Device) points(f *diag.Finding) {
 			f.Cause, f.Next = "the device has no value for them at present", probe
 		case d.Serial && all == d.Points:
 			f.Cause, f.Next = d.serial("")
+		case d.Server:
+			f.Next = "find the units that answer: " + probe + " --framing rtu --units 1-247"
 		}
 	case point.BadDataEncodingInvalid:
 		f.Cause, f.Next = "what comes is not what was asked for: another type, or a noisy line", "compare types with the device's manual: "+probe
@@ -195,7 +207,10 @@ func (d Device) points(f *diag.Finding) {
 			f.Cause = fmt.Sprintf("answers of another unit, function or length than was asked for: %d so far", d.Malformed)
 			f.Next = "is there another device, or a converter, at this address? find the units that answer: " + probe + " --units 1-247"
 		}
-		if d.Serial {
+		switch {
+		case d.Driver == "opcua":
+			f.Cause, f.Next = "the node holds another type than the point has", "see what it holds: "+probe+" NODE"
+		case d.Serial || d.Server:
 			f.Cause = "wrong baud rate or parity, or a noisy line: bytes come that are no frames"
 			f.Next = "compare baud, parity and stop bits with the device's; check the line's termination"
 		}

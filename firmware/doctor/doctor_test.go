@@ -157,6 +157,10 @@ func TestDevices(t *testing.T) {
 	unsteady.Lost, unsteady.Since = 5, time.Minute
 	mended := unsteady
 	mended.Since = time.Hour
+	behind := base
+	behind.Server, behind.Address = true, "10.0.0.7:4001"
+	answered := base
+	answered.Answered = true
 	server := base
 	server.Driver, server.Address = "opcua", "opc.tcp://10.0.0.5:4840"
 	slow := base
@@ -182,6 +186,14 @@ func TestDevices(t *testing.T) {
 		"no such name":         {down(base, &net.OpError{Op: "dial", Err: &net.DNSError{Name: "plc", Err: "no such host"}}), expect{grade: diag.Fail, cause: "the name plc cannot be resolved"}},
 		"answers of others":    {malformed, expect{grade: diag.Fail, cause: "another unit, function or length", next: "--units 1-247"}},
 		"busy":                 {bad(base, point.BadResourceUnavailable, 4), expect{grade: diag.Fail, cause: "busy", next: "pause"}},
+		"serial server off":    {down(behind, refused), expect{grade: diag.Fail, cause: "nobody listens on the port"}},
+		"silence behind it":    {down(behind, os.ErrDeadlineExceeded), expect{grade: diag.Fail, cause: "nothing that is understood comes from behind it", next: "--framing rtu --units 1-247"}},
+		"noise behind it":      {bad(behind, point.BadDataEncodingInvalid, 4), expect{grade: diag.Fail, cause: "wrong baud rate or parity"}},
+		"a unit behind it":     {bad(behind, point.BadTimeout, 1), expect{grade: diag.Warn, cause: "wrong unit id", next: "--framing rtu"}},
+		"another protocol":     {down(base, errors.New("poll: the device closed the connection")), expect{grade: diag.Fail, cause: "does not speak Modbus"}},
+		"too many clients":     {down(answered, errors.New("poll: the device closed the connection")), expect{grade: diag.Fail, cause: "too many clients"}},
+		"no OPC UA":            {down(server, errors.New("wait for the server's acknowledgement: EOF")), expect{grade: diag.Fail, cause: "does not speak OPC UA"}},
+		"another type":         {bad(server, point.BadDataEncodingInvalid, 1), expect{grade: diag.Warn, cause: "another type", next: " NODE"}},
 		"no such nodes":        {bad(server, point.BadNodeIDUnknown, 1), expect{grade: diag.Warn, cause: "namespace"}},
 		"unsteady":             {unsteady, expect{grade: diag.Warn, saw: "lost 5 times", cause: "the device ends it"}},
 		"steady again":         {mended, expect{grade: diag.OK}},

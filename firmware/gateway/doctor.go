@@ -225,7 +225,7 @@ func flash(aDay uint64, running time.Duration) doctor.Flash {
 func (l *look) facts() doctor.Device {
 	s, described := l.member.worker.Status(), l.member.described()
 	d := doctor.Device{ID: string(described.ID), Driver: described.Driver, State: s.State.String(), Cause: s.Cause, Err: s.Err, Points: len(described.Own),
-		Overruns: s.Overruns(), Bad: make(map[point.Quality]int), Lost: s.Lost, Since: time.Duration(l.g.clock.Mono() - s.Since)}
+		Overruns: s.Overruns(), Bad: make(map[point.Quality]int), Lost: s.Lost, Answered: s.LastAnswer != 0, Since: time.Duration(l.g.clock.Mono() - s.Since)}
 	l.traffic(&d)
 	l.address(described, &d)
 	slowest(described, s, &d)
@@ -313,7 +313,7 @@ func (l *look) address(described *config.Device, d *doctor.Device) {
 		_ = options.Get("serial.baud", &d.Baud)
 	}
 	if text("framing") == "rtu" {
-		d.Serial, d.Address = true, text("address")
+		d.Server = !d.Serial
 	}
 	if described.Driver == "modbus" {
 		unit := 1

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -319,6 +320,42 @@ func TestTwoGatewaysOnOneSpoolAreRefusedWithThePid(t *testing.T) {
 	r.count(5)
 	r.sees() // the first feels nothing
 	r.close(first)
+}
+
+// What keeps a gateway from starting names the key and what to do.
+func TestWhatCannotBeHadAtTheStartIsNamed(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, c := range map[string]struct{ listen, dir string }{
+		"diag.listen: listen tcp " + taken.Addr().String(): {taken.Addr().String(), t.TempDir()},
+		"another program has the port":                     {taken.Addr().String(), t.TempDir()},
+		"this machine does not have the address":           {"192.0.2.1:9464", t.TempDir()},
+		"data_dir: mkdir " + file:                          {"", filepath.Join(file, "d")},
+		"or name another in the configuration":             {"", filepath.Join(file, "d")},
+	} {
+		r := newRig(t, c.dir)
+		text, err := os.ReadFile(r.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(r.file, []byte(strings.Replace(string(text), `{listen: ""}`, fmt.Sprintf("{listen: %q}", c.listen), 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if g, err := r.try(); err == nil {
+			r.close(g)
+			t.Errorf("it starts, want %q", want)
+		} else if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
 }
 
 func TestABrokerThatNeverAcks(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/courtside-edge/courtside/firmware/batch"
@@ -104,7 +105,7 @@ func Start(ctx context.Context, c *config.Config, d Deps) (*Gateway, error) {
 
 func (g *Gateway) open(ctx context.Context) error {
 	if err := os.MkdirAll(g.c.DataDir, 0o750); err != nil {
-		return fmt.Errorf("data_dir: %w", err)
+		return fmt.Errorf("data_dir: %w; make it for the user that the gateway runs as, or name another in the configuration", err)
 	}
 	if err := g.openClock(); err != nil {
 		return err
@@ -224,10 +225,23 @@ func (g *Gateway) openDiag() error {
 		return nil
 	}
 	if l, err = net.Listen("tcp", g.c.Diag.Listen); err != nil {
-		return fmt.Errorf("diag.listen: %w", err)
+		return fmt.Errorf("diag.listen: %w%s", err, taken(err))
 	}
 	g.listeners = append(g.listeners, l)
 	return nil
+}
+
+// taken says what to do about an address that cannot be listened on, when that is known.
+func taken(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "; another program has the port, maybe another gateway (ss -ltnp shows it): choose another one, or \"\" for none"
+	case errors.Is(err, syscall.EACCES):
+		return "; only root may take ports below 1024: choose a higher one, or \"\" for none"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "; this machine does not have the address: choose 127.0.0.1, or 0.0.0.0 for all that it has"
+	}
+	return ""
 }
 
 // run runs every part, and ends them in the order in which samples flow.

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -41,5 +42,24 @@ func TestExitCodes(t *testing.T) {
 	}
 	if said, err := run("version"); err != nil || said != "aggregator dev\n" {
 		t.Errorf("%q, %v", said, err)
+	}
+}
+
+// The file that docs/configuration.md shows as a refused one is refused as it says.
+func TestRefusedFileIsTrue(t *testing.T) {
+	raw, err := os.ReadFile("../../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile("(?s)```yaml\n([^`]*)```\n\n```\n\\$ aggregator check aggregator.yaml\n(.*?)```").FindSubmatch(raw)
+	if m == nil {
+		t.Fatal("there is no refused file")
+	}
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("aggregator.yaml", m[1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run("check", "aggregator.yaml"); err == nil || "aggregator: "+err.Error()+"\n" != string(m[2]) {
+		t.Errorf("it says\naggregator: %v\nand there stands\n%s", err, m[2])
 	}
 }
