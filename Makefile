@@ -21,9 +21,9 @@ LONG         ?=
 .PHONY: help deb deb-test build test test-race test-386 acceptance hardware-test bench bench-day demo lint fmt proto cross clean soak soak-gates image image-tools image-test
 
 help: ## List the targets.
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## Build gateway, aggregator, gwctl, venuesim and loadgen for this machine into bin/.
+build: ## Build gateway, aggregator, gwctl, demo, venuesim and loadgen for this machine into bin/.
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./tools/demo ./firmware/cmd/gateway ./firmware/cmd/gwctl ./cloud/cmd/aggregator ./tools/venuesim/cmd/venuesim ./tools/loadgen/cmd/loadgen
 
@@ -73,9 +73,13 @@ image-tools: ## Install the Debian packages that make image and make image-test 
 image-test: ## Boot BOARD's image in QEMU, poll, update and break it (LONG=1: every way to fall back, and twenty power cuts).
 	tools/imagetest/run $(BOARD) $(LONG)
 
-lint: ## Check formatting, go vet and the layers.
+# Tests with a tag need more than Go to run, and no more to be read.
+TAGS := acceptance,image,hardware
+
+lint: ## Check formatting, go vet and the layers; the scripts, too, where shellcheck is installed.
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofmt'd (make fmt):"; echo "$$out"; exit 1; fi
-	$(GO) vet ./...
+	$(GO) vet -tags $(TAGS) ./...
+	@if command -v shellcheck >/dev/null; then shellcheck -x -S warning $$(git grep -lE '^#!/(usr/bin/env bash|bin/(busybox )?sh)'); fi
 	@$(GO) test ./tools/layers
 
 fmt: ## Format the Go code.

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Follows docs/new-driver.md on a scratch copy of the repository: writes each file that it shows, applies its patch, runs its commands,
 # in the order of the page. Any that fails ends it.
 set -euo pipefail
