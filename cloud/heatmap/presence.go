@@ -9,6 +9,9 @@ import (
 // Square is one square of the floor's grid, by its lower left corner in cells from the centre spot.
 type Square struct{ X, Y int }
 
+// far is beyond any floor, in metres, and within any int. What lies beyond was not seen on it.
+const far = 1e6
+
 // Squares counts how many of the tracks touch each square of cell metres a side. A body that comes back to a square counts
 // once there. Only squares that are touched are in the answer.
 func Squares(tracks []venue.Track, cell float64) map[Square]int {
@@ -16,6 +19,9 @@ func Squares(tracks []venue.Track, cell float64) map[Square]int {
 	for i := range tracks {
 		seen := make(map[Square]bool)
 		for _, s := range tracks[i].Spots {
+			if !(math.Abs(s.X) <= far && math.Abs(s.Y) <= far) {
+				continue // nor what is no number
+			}
 			at := Square{int(math.Floor(s.X / cell)), int(math.Floor(s.Y / cell))}
 			if !seen[at] {
 				seen[at] = true

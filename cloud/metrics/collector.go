@@ -22,7 +22,7 @@ var (
 	gapsDesc       = desc("gaps", "Losses, declared or found.", "venue", "gateway")
 	lostDesc       = desc("lost_batches", "Batches in gaps whose number is known.", "venue", "gateway")
 	missingDesc    = desc("unaccounted_batches", "Batches that are neither here, nor at their gateway, nor declared lost. Anything above 0 is an alarm.", "venue", "gateway")
-	accusedDesc    = desc("unaccounted_batches_total", "Batches of which that was found since the process started.", "venue")
+	accusedDesc    = desc("unaccounted_batches_found_total", "Batches of which that was found since the process started.", "venue")
 	lateDesc       = desc("samples_late_total", "Samples dated before the horizon that no count could take any more.", "venue")
 	forgottenDesc  = desc("frames_forgotten_total", "Frames that were set aside and given up for lack of space.", "venue")
 	keptDesc       = desc("frames_kept", "Frames that are set aside now.", "venue")
@@ -69,14 +69,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		counter(ch, ackedDesc, s.Acked)
 		gauge(ch, replayingDesc, float64(s.Replaying))
 		gauge(ch, replayRateDesc, float64(s.ReplayRate))
-		for reason, n := range s.Refused {
+		for reason, n := range zeroed(s.Refused, ingestReasons()) {
 			counter(ch, refusedDesc, n, reason)
 		}
 	}
 	if c.s.Broker != nil {
 		clients, refused := c.s.Broker()
 		gauge(ch, clientsDesc, float64(clients))
-		for reason, n := range refused {
+		for reason, n := range zeroed(refused, brokerReasons()) {
 			counter(ch, brokerDesc, n, reason)
 		}
 	}
@@ -88,10 +88,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if c.s.Enrol != nil {
 		s := c.s.Enrol()
 		gauge(ch, tokensDesc, float64(s.Open))
-		for occasion, n := range s.Issued {
+		for occasion, n := range zeroed(s.Issued, enrolOccasions()) {
 			counter(ch, issuedDesc, n, occasion)
 		}
-		for reason, n := range s.Refused {
+		for reason, n := range zeroed(s.Refused, enrolReasons()) {
 			counter(ch, unissuedDesc, n, reason)
 		}
 	}
@@ -128,7 +128,7 @@ func collectVenue(ch chan<- prometheus.Metric, v *venue.Venue) {
 	counter(ch, forgottenDesc, n.Forgotten, id)
 	counter(ch, undeclaredDesc, n.GapsDropped, id)
 	gauge(ch, keptDesc, float64(len(v.SetAside())), id)
-	for reason, k := range n.SetAside {
+	for reason, k := range zeroed(n.SetAside, asideReasons()) {
 		counter(ch, asideDesc, k, id, reason)
 	}
 }
