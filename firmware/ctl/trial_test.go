@@ -24,7 +24,7 @@ type bench struct {
 	ran   []string
 	fails map[string]int // how often a program fails, by the beginning of its command line
 	noted slot.Name
-	state func(at time.Duration) (diag.Status, error)
+	state seen
 	wire  func(at time.Duration) slot.Wires
 	from  time.Time
 }
@@ -81,122 +81,144 @@ var (
 	gives    = []string{"rauc status mark-bad booted", "rauc status mark-active other"}
 )
 
-func TestTrials(t *testing.T) {
-	down := func(s diag.Status, devices ...int) diag.Status {
-		for _, i := range devices {
-			s.Devices[i].State = "connecting"
+// seen is what the gateway answers at a time of the trial.
+type seen func(at time.Duration) (diag.Status, error)
+
+// shows answers always the same.
+func shows(s diag.Status) seen {
+	return func(time.Duration) (diag.Status, error) { return s, nil }
+}
+
+// fails never answers.
+func fails(err error) seen {
+	return func(time.Duration) (diag.Status, error) { return diag.Status{}, err }
+}
+
+// until answers as first does before end, and as then does from there on.
+func (first seen) until(end time.Duration, then seen) seen {
+	return func(at time.Duration) (diag.Status, error) {
+		if at < end {
+			return first(at)
 		}
-		return s
+		return then(at)
 	}
-	nothing := func(s diag.Status) diag.Status { s = down(s, 0, 1); s.Link.State = "down"; return s }
-	for name, c := range map[string]struct {
-		change func(*bench)
-		ran    []string
-		after  time.Duration // at least
-		before time.Duration // and at most
-		says   string
-	}{
-		"all is well": {func(*bench) {}, confirms, time.Minute, 70 * time.Second, "confirmed: version 2 in slot B: the gateway runs, 2 of 2 devices answer, the link is up"},
-		"it starts late": {func(b *bench) {
-			b.state = func(at time.Duration) (diag.Status, error) {
-				if at < 4*time.Minute {
-					return diag.Status{}, diag.ErrNotRunning
-				}
-				return up("1"), nil
-			}
-		}, confirms, 5 * time.Minute, 5*time.Minute + 20*time.Second, "waiting: the gateway does not answer at its socket; rolled back in 5m0s"},
-		"it never starts": {func(b *bench) {
-			b.state = func(time.Duration) (diag.Status, error) { return diag.Status{}, diag.ErrNotRunning }
-		}, gives,
-			5 * time.Minute, 5*time.Minute + 20*time.Second, "ROLLING BACK from version 2 in slot B to slot A: the gateway does not answer"},
-		"it hangs": {func(b *bench) { b.state = func(time.Duration) (diag.Status, error) { return diag.Status{}, errHangs } }, gives,
-			5 * time.Minute, 5*time.Minute + 20*time.Second, "does not answer at its socket"},
-		"it hangs after half a minute": {func(b *bench) {
-			b.state = func(at time.Duration) (diag.Status, error) {
-				if at > 30*time.Second {
-					return diag.Status{}, errHangs
-				}
-				return up("1"), nil
-			}
-		}, gives, 5*time.Minute + 30*time.Second, 6 * time.Minute, "does not answer at its socket"},
-		"it dies every half a minute": {func(b *bench) {
-			b.state = func(at time.Duration) (diag.Status, error) { return up(fmt.Sprint(int(at / (30 * time.Second)))), nil }
-		}, gives, 150 * time.Second, 160 * time.Second, "has started again 5 times"},
-		"a device does not come": {func(b *bench) { b.state = func(time.Duration) (diag.Status, error) { return down(up("1"), 1), nil } }, gives,
-			15 * time.Minute, 15*time.Minute + 20*time.Second, "1 of 2 devices that used to answer do not: plc-2"},
-		"a device comes late": {func(b *bench) {
-			b.state = func(at time.Duration) (diag.Status, error) {
-				if at < 10*time.Minute {
-					return down(up("1"), 1), nil
-				}
-				return up("1"), nil
-			}
-		}, confirms, 10 * time.Minute, 11 * time.Minute, "confirmed"},
-		"the network is off for six hours, and the PLCs need five minutes then": {func(b *bench) {
+}
+
+// without is up with devices that do not answer.
+func without(devices ...int) diag.Status {
+	s := up("1")
+	for _, i := range devices {
+		s.Devices[i].State = "connecting"
+	}
+	return s
+}
+
+// alone is a gateway that reaches nobody.
+func alone() diag.Status {
+	s := without(0, 1)
+	s.Link.State = "down"
+	return s
+}
+
+// course is what happens in a trial, and what becomes of it.
+type course struct {
+	state  seen         // nil for a gateway that is well
+	change func(*bench) // what else is so; nil for nothing
+	ran    []string
+	after  time.Duration // at least
+	before time.Duration // and at most
+	says   string
+}
+
+// follow plays c, which ends well when what it runs confirms.
+func (c course) follow(t *testing.T, name string) {
+	b := newBench(t)
+	if c.state != nil {
+		b.state = c.state
+	}
+	if c.change != nil {
+		c.change(b)
+	}
+	err := b.run(t.Context())
+	rolledBack := len(c.ran) == 0 || c.ran[0] != confirms[0]
+	if errors.Is(err, diag.ErrRolledBack) != rolledBack || !rolledBack && err != nil || rolledBack && diag.ExitOf(err) != diag.ExitRolledBack {
+		t.Errorf("%s: %v", name, err)
+	}
+	if at := b.at(); !slices.Equal(b.ran, c.ran) || at < c.after || at > c.before {
+		t.Errorf("%s: after %s it ran %q; want %q after %s to %s", name, at, b.ran, c.ran, c.after, c.before)
+	}
+	if !strings.Contains(b.out.String(), c.says) || strings.Count(b.out.String(), "\n") > 20 {
+		t.Errorf("%s: it says\n%s\nwant %q, and nothing over and over", name, &b.out, c.says)
+	}
+	if (b.noted == slot.B) == rolledBack {
+		t.Errorf("%s: confirmed is noted as %q", name, b.noted)
+	}
+}
+
+func TestTrials(t *testing.T) {
+	for name, c := range map[string]course{
+		"all is well": {nil, nil, confirms, time.Minute, 70 * time.Second, "confirmed: version 2 in slot B: the gateway runs, 2 of 2 devices answer, the link is up"},
+		"it starts late": {fails(diag.ErrNotRunning).until(4*time.Minute, shows(up("1"))), nil,
+			confirms, 5 * time.Minute, 5*time.Minute + 20*time.Second, "waiting: the gateway does not answer at its socket; rolled back in 5m0s"},
+		"it never starts": {fails(diag.ErrNotRunning), nil,
+			gives, 5 * time.Minute, 5*time.Minute + 20*time.Second, "ROLLING BACK from version 2 in slot B to slot A: the gateway does not answer"},
+		"it hangs": {fails(errHangs), nil, gives, 5 * time.Minute, 5*time.Minute + 20*time.Second, "does not answer at its socket"},
+		"it hangs after half a minute": {shows(up("1")).until(30*time.Second+1, fails(errHangs)), nil,
+			gives, 5*time.Minute + 30*time.Second, 6 * time.Minute, "does not answer at its socket"},
+		"it dies every half a minute": {func(at time.Duration) (diag.Status, error) { return up(fmt.Sprint(int(at / (30 * time.Second)))), nil }, nil,
+			gives, 150 * time.Second, 160 * time.Second, "has started again 5 times"},
+		"a device does not come": {shows(without(1)), nil, gives, 15 * time.Minute, 15*time.Minute + 20*time.Second, "1 of 2 devices that used to answer do not: plc-2"},
+		"a device comes late":    {shows(without(1)).until(10*time.Minute, shows(up("1"))), nil, confirms, 10 * time.Minute, 11 * time.Minute, "confirmed"},
+		"it has lost its configuration": {shows(diag.Status{Link: diag.Link{State: "up"}}), nil,
+			gives, 15 * time.Minute, 16 * time.Minute, "2 of 2 devices that used to answer do not"},
+		"a device was taken out of the file": {func(time.Duration) (diag.Status, error) { s := up("1"); s.Devices = s.Devices[:1]; return s, nil }, nil,
+			confirms, time.Minute, 2 * time.Minute, "1 of 1 devices"},
+		"somebody takes it as it is": {nil, func(b *bench) { b.now = true }, confirms, 0, 0, "somebody takes it as it is"},
+	} {
+		synctest.Test(t, func(t *testing.T) { c.follow(t, name) })
+	}
+}
+
+func TestTrialsWithoutANetwork(t *testing.T) {
+	for name, c := range map[string]course{
+		"the network is off for six hours, and the PLCs need five minutes then": {shows(alone()).until(6*time.Hour+5*time.Minute, shows(up("1"))), func(b *bench) {
 			b.wire = func(at time.Duration) slot.Wires {
 				if at < 6*time.Hour {
 					return slot.Wires{Interfaces: []string{"eth0"}}
 				}
 				return slot.Wires{Interfaces: []string{"eth0"}, Carriers: []string{"eth0"}, Heard: 1}
 			}
-			b.state = func(at time.Duration) (diag.Status, error) {
-				if at < 6*time.Hour+5*time.Minute {
-					return nothing(up("1")), nil
-				}
-				return up("1"), nil
-			}
 		}, confirms, 6*time.Hour + 5*time.Minute, 6*time.Hour + 6*time.Minute, "the network is off"},
-		"it reaches nobody": {func(b *bench) { b.state = func(time.Duration) (diag.Status, error) { return nothing(up("1")), nil } }, gives,
-			24 * time.Hour, 24*time.Hour + time.Minute, "nothing answers at all"},
-		"it has lost its configuration": {func(b *bench) {
-			b.state = func(time.Duration) (diag.Status, error) { return diag.Status{Link: diag.Link{State: "up"}}, nil }
-		}, gives, 15 * time.Minute, 16 * time.Minute, "2 of 2 devices that used to answer do not"},
-		"a device was taken out of the file": {func(b *bench) {
-			b.state = func(time.Duration) (diag.Status, error) { s := up("1"); s.Devices = s.Devices[:1]; return s, nil }
-		}, confirms, time.Minute, 2 * time.Minute, "1 of 1 devices"},
-		"the network chip has no driver": {func(b *bench) {
-			b.wire = func(time.Duration) slot.Wires { return slot.Wires{} }
-			b.state = func(time.Duration) (diag.Status, error) { return nothing(up("1")), nil }
-		}, gives, 15 * time.Minute, 16 * time.Minute, "interface that was there is gone"},
-		"the evidence is torn": {func(b *bench) {
+		"it reaches nobody": {shows(alone()), nil, gives, 24 * time.Hour, 24*time.Hour + time.Minute, "nothing answers at all"},
+		"the network chip has no driver": {shows(alone()), func(b *bench) { b.wire = func(time.Duration) slot.Wires { return slot.Wires{} } },
+			gives, 15 * time.Minute, 16 * time.Minute, "interface that was there is gone"},
+	} {
+		synctest.Test(t, func(t *testing.T) { c.follow(t, name) })
+	}
+}
+
+func TestTrialsWithNothingToCompare(t *testing.T) {
+	for name, c := range map[string]course{
+		"the evidence is torn": {shows(without(0)), func(b *bench) {
 			if err := os.WriteFile(filepath.Join(b.dir, slot.MemoryFile), []byte(`{"form":1,"slo`), 0o600); err != nil {
 				panic(err)
 			}
-			b.state = func(time.Duration) (diag.Status, error) { return down(up("1"), 0), nil }
 		}, confirms, time.Minute, 2 * time.Minute, "nothing is known of the version before"},
-		"fresh from the card": {func(b *bench) {
-			b.machine.Slot, b.machine.Good = slot.B, ""
-			b.state = func(time.Duration) (diag.Status, error) { return diag.Status{Waiting: "no configuration yet"}, nil }
-		}, confirms, time.Minute, 2 * time.Minute, "no other version to compare it with"},
-		"somebody takes it as it is": {func(b *bench) { b.now = true }, confirms, 0, 0, "somebody takes it as it is"},
-		"RAUC is slow to start":      {func(b *bench) { b.fails["rauc"] = 12 }, confirms, time.Minute, 3 * time.Minute, "cannot be confirmed yet"},
-		"RAUC is broken": {func(b *bench) {
-			b.fails["rauc"] = -1
-			b.state = func(time.Duration) (diag.Status, error) { return diag.Status{}, errHangs }
-		}, []string{"fw_setenv BOOT_ORDER A B", "fw_setenv BOOT_A_LEFT 3", "fw_setenv BOOT_B_LEFT 0"}, 5 * time.Minute, 6 * time.Minute, "writing the boot loader's variables instead"},
-		"everything is broken": {func(b *bench) {
-			b.fails[""] = -1
-			b.state = func(time.Duration) (diag.Status, error) { return diag.Status{}, errHangs }
-		}, nil, 5 * time.Minute, 6 * time.Minute, "fw_setenv BOOT_B_LEFT 0: it fails"},
+		"fresh from the card": {shows(diag.Status{Waiting: "no configuration yet"}), func(b *bench) { b.machine.Slot, b.machine.Good = slot.B, "" },
+			confirms, time.Minute, 2 * time.Minute, "no other version to compare it with"},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			b := newBench(t)
-			c.change(b)
-			err := b.run(t.Context())
-			rolledBack := len(c.ran) == 0 || c.ran[0] != confirms[0]
-			if errors.Is(err, diag.ErrRolledBack) != rolledBack || !rolledBack && err != nil || rolledBack && diag.ExitOf(err) != diag.ExitRolledBack {
-				t.Errorf("%s: %v", name, err)
-			}
-			if at := b.at(); !slices.Equal(b.ran, c.ran) || at < c.after || at > c.before {
-				t.Errorf("%s: after %s it ran %q; want %q after %s to %s", name, at, b.ran, c.ran, c.after, c.before)
-			}
-			if !strings.Contains(b.out.String(), c.says) || strings.Count(b.out.String(), "\n") > 20 {
-				t.Errorf("%s: it says\n%s\nwant %q, and nothing over and over", name, &b.out, c.says)
-			}
-			if (b.noted == slot.B) == rolledBack {
-				t.Errorf("%s: confirmed is noted as %q", name, b.noted)
-			}
-		})
+		synctest.Test(t, func(t *testing.T) { c.follow(t, name) })
+	}
+}
+
+func TestTrialsWithABrokenSystem(t *testing.T) {
+	for name, c := range map[string]course{
+		"RAUC is slow to start": {nil, func(b *bench) { b.fails["rauc"] = 12 }, confirms, time.Minute, 3 * time.Minute, "cannot be confirmed yet"},
+		"RAUC is broken": {fails(errHangs), func(b *bench) { b.fails["rauc"] = -1 }, []string{"fw_setenv BOOT_ORDER A B", "fw_setenv BOOT_A_LEFT 3", "fw_setenv BOOT_B_LEFT 0"},
+			5 * time.Minute, 6 * time.Minute, "writing the boot loader's variables instead"},
+		"everything is broken": {fails(errHangs), func(b *bench) { b.fails[""] = -1 }, nil, 5 * time.Minute, 6 * time.Minute, "fw_setenv BOOT_B_LEFT 0: it fails"},
+	} {
+		synctest.Test(t, func(t *testing.T) { c.follow(t, name) })
 	}
 }
 
