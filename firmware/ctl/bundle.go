@@ -97,11 +97,13 @@ func (o *asker) collect(ctx context.Context) (all []entry) {
 	return all
 }
 
-// scrub takes out what must not leave the device, wherever it stands: private keys, and users and passwords in addresses.
+// scrub takes out what must not leave the device, wherever it stands: private keys, join tokens, and users and passwords in addresses.
 func scrub(text []byte) []byte {
 	key := regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----`)
 	user := regexp.MustCompile(`(://)[^/@\s"']+@`)
-	return user.ReplaceAll(key.ReplaceAll(text, []byte("PRIVATE KEY REMOVED")), []byte("${1}REMOVED@"))
+	token := regexp.MustCompile(`courtside-join-\d+\.[\w-]+`)
+	text = token.ReplaceAll(key.ReplaceAll(text, []byte("PRIVATE KEY REMOVED")), []byte("JOIN TOKEN REMOVED"))
+	return user.ReplaceAll(text, []byte("${1}REMOVED@"))
 }
 
 // writeBundle writes the archive in one step: a bundle is whole or not there.

@@ -155,15 +155,31 @@ func (g *Gateway) Configuration() ([]byte, error) {
 	return redact(text), nil
 }
 
-// redact takes out what a file should not hold and may hold all the same: values of keys that sound like secrets, and users in addresses. Paths
-// of files stay.
+// redact takes out values of keys that sound like secrets, join tokens, and users in addresses. Paths of files stay.
 func redact(text []byte) []byte {
-	secret := regexp.MustCompile(`(?mi)^(\s*(?:- )?["']?[\w-]*(?:password|passphrase|secret|token|community|private_key)["']?\s*:\s*).+$`)
-	inline := regexp.MustCompile(`(?i)([{,]\s*["']?[\w-]*(?:password|passphrase|secret|token|community|private_key)["']?\s*:\s*)[^,}\n]+`)
-	user := regexp.MustCompile(`(://)[^/@\s"']+@`)
-	text = secret.ReplaceAll(text, []byte("${1}REMOVED"))
-	text = inline.ReplaceAll(text, []byte("${1}REMOVED"))
-	return user.ReplaceAll(text, []byte("${1}REMOVED@"))
+	const key = `["']?[\w-]*(?:password|passphrase|secret|token|community|private_key)["']?\s*:`
+	secretLine := regexp.MustCompile(`(?i)^(\s*(?:- )*` + key + `)\s*\S.*$`)
+	secretInline := regexp.MustCompile(`(?i)([{,]\s*` + key + `\s*)(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^,}\n]+)`) // commas are in quotes alone
+	userInURL := regexp.MustCompile(`(://)[^/@\s"']+@`)
+	joinToken := regexp.MustCompile(`courtside-join-\d+\.[\w-]+`)
+	var out []string
+	within := -1 // the column of a secret's key, while its value goes on
+	for line := range strings.Lines(string(text)) {
+		bare := strings.TrimRight(line, "\r\n")
+		indent := len(bare) - len(strings.TrimLeft(bare, " \t"))
+		if within >= 0 && (strings.TrimSpace(bare) == "" || indent > within) {
+			continue
+		}
+		within = -1
+		if m := secretLine.FindStringSubmatch(bare); m != nil {
+			within = len(m[1]) - len(strings.TrimLeft(m[1], " -\t"))
+			line = m[1] + " REMOVED\n"
+		}
+		out = append(out, line)
+	}
+	clean := secretInline.ReplaceAllString(strings.Join(out, ""), "${1}REMOVED")
+	clean = joinToken.ReplaceAllString(clean, "REMOVED")
+	return []byte(userInURL.ReplaceAllString(clean, "${1}REMOVED@"))
 }
 
 var errNoReload = errors.New("this gateway was not started from a file")

@@ -159,11 +159,30 @@ func (d *document) parse(text string, l Limits) (root *node, err error) {
 	return root, nil
 }
 
+// syntaxFix says what to do about what the parser found; the parser's own words stay, for those who look them up.
+func syntaxFix(message string) (problem, fix string) {
+	for _, known := range []struct{ part, problem, fix string }{
+		{"\t", "a tab in the indentation", "indent with spaces"},
+		{"could not find end character", message, "close the quote that is opened here"},
+		{"',' or '}' must", message, "a { above is not closed, or a comma is missing"},
+		{"',' or ']' must", message, "a [ above is not closed, or a comma is missing"},
+		{"non-map value is specified", message, "write the line as key: value, with a blank behind the colon"},
+		{"mapping value is not allowed", message, "look at the indentation of the next lines; a text that holds \": \" stands in quotes"},
+		{"value is not allowed in this context", message, "indent the line as those beside it"},
+	} {
+		if strings.Contains(message, known.part) {
+			return known.problem, known.fix
+		}
+	}
+	return message, ""
+}
+
 // syntax turns the parser's error into a fault at its place.
 func (d *document) syntax(err error) error {
 	var y yaml.Error
 	if errors.As(err, &y) {
-		return d.atToken(y.GetToken(), "not YAML: "+y.GetMessage(), "")
+		problem, fix := syntaxFix(y.GetMessage())
+		return d.atToken(y.GetToken(), "not YAML: "+problem, fix)
 	}
 	return d.whole("not YAML: %v", err)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -54,7 +55,7 @@ func (f *Fault) caret(b *strings.Builder) {
 		line = append(line[:maxShown:maxShown], '…')
 	}
 	b.WriteString("\n    ")
-	b.WriteString(string(line))
+	b.WriteString(strings.Map(visible, string(line)))
 	b.WriteString("\n    ")
 	for _, r := range line[:min(at, len(line))] {
 		if r == '\t' {
@@ -64,6 +65,14 @@ func (f *Fault) caret(b *strings.Builder) {
 		}
 	}
 	b.WriteByte('^')
+}
+
+// visible keeps what is no text from telling a terminal what to do.
+func visible(r rune) rune {
+	if r != '\t' && unicode.IsControl(r) {
+		return utf8.RuneError
+	}
+	return r
 }
 
 // Faults collects faults. The zero value is empty and ready.
