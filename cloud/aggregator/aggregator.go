@@ -18,6 +18,7 @@ import (
 	"github.com/courtside-edge/courtside/cloud/broker"
 	"github.com/courtside-edge/courtside/cloud/config"
 	"github.com/courtside-edge/courtside/cloud/heatmap"
+	"github.com/courtside-edge/courtside/cloud/httpserver"
 	"github.com/courtside-edge/courtside/cloud/ingest"
 	"github.com/courtside-edge/courtside/cloud/log"
 	"github.com/courtside-edge/courtside/cloud/metrics"
@@ -217,22 +218,27 @@ func (a *Aggregator) follow(ctx context.Context) error {
 		}
 		a.following.Work()
 		a.reached.Store(r.Offset + 1)
-		if err != nil {
-			a.d.Log.Error("a record of the log cannot be read; the rest goes on", "offset", r.Offset, "err", err)
-			a.following.Rest()
-			continue
-		}
-		if r.Offset < a.target {
-			a.ingest.Recover(r)
-		}
-		if v := a.venues[r.Venue]; v != nil { // else its venue was taken out of the configuration; the log keeps it
-			for _, e := range v.Apply(r) {
-				a.ingest.Want(ingest.Gateway{Venue: r.Venue, Gateway: e.Gateway}, e.TableWanted)
-			}
-		}
+		a.followed(r, err)
+		a.ingest.Applied(r.Offset + 1)
 		a.following.Rest()
 	}
 	return nil
+}
+
+// followed applies one record of the log, or says why it cannot.
+func (a *Aggregator) followed(r log.Record, err error) {
+	if err != nil {
+		a.d.Log.Error("a record of the log cannot be read; the rest goes on", "offset", r.Offset, "err", err)
+		return
+	}
+	if r.Offset < a.target {
+		a.ingest.Recover(r)
+	}
+	if v := a.venues[r.Venue]; v != nil { // else its venue was taken out of the configuration; the log keeps it
+		for _, e := range v.Apply(r) {
+			a.ingest.Want(ingest.Gateway{Venue: r.Venue, Gateway: e.Gateway}, e.TableWanted)
+		}
+	}
 }
 
 // ready says why the aggregator may not be relied on yet, or nil.
@@ -265,22 +271,11 @@ func (a *Aggregator) serve(ctx context.Context) error {
 		Page: page, MaxStreams: a.c.API.MaxStreams, Closing: a.closing, Import: a.takeExport})
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(a.d.Log.Handler(), slog.LevelDebug)}
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(a.listener) }()
-	select {
-	case err := <-done:
+	srv.RegisterOnShutdown(func() { close(a.closing) })
+	if err := httpserver.Run(ctx, srv, a.listener, shutdownPatience); err != nil {
 		return fmt.Errorf("serving the API: %w", err)
-	case <-ctx.Done():
 	}
-	close(a.closing)
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
-	defer cancel()
-	err = srv.Shutdown(late)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = srv.Close()
-	}
-	<-done
-	return err
+	return nil
 }
 
 // APIAddr returns where the API listens.

@@ -134,7 +134,7 @@ func (in *Ingest) credit(gw *gateway) uint32 {
 		return 0
 	}
 	_, next := in.o.Log.Bounds()
-	in.credits.look(next, in.o.Reached(), in.o.Now())
+	in.credits.look(next, in.o.Reached(), in.backlogs.oldest(), in.o.Now())
 	return in.credits.share(gw.key)
 }
 

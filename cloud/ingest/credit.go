@@ -50,8 +50,9 @@ func (c *credits) replayed(gw Gateway, bytes int, now time.Time) {
 	c.taken += bytes
 }
 
-// look adapts the rate, when it is time to: next records were received, and those below reached are applied.
-func (c *credits) look(next, reached uint64, now time.Time) {
+// look adapts the rate, when it is time to: next records were received, and those below reached are applied. waiting is since when the
+// oldest batch of a backlog has waited for its turn, the zero time for none.
+func (c *credits) look(next, reached uint64, waiting, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	passed := now.Sub(c.looked)
@@ -64,6 +65,9 @@ func (c *credits) look(next, reached uint64, now time.Time) {
 		}
 	}
 	lag := c.lag(next, reached, now)
+	if !waiting.IsZero() {
+		lag = max(lag, now.Sub(waiting))
+	}
 	used := passed > 0 && float64(c.taken) >= c.rate/2*passed.Seconds()
 	c.looked, c.taken = now, 0
 	switch {

@@ -31,7 +31,7 @@ func TestCreditIsSharedAmongThoseWhoReplay(t *testing.T) {
 	}
 	later := now.Add(replayEnds + time.Second)
 	c.replayed(b, 1000, later)
-	c.look(10, 10, later)
+	c.look(10, 10, time.Time{}, later)
 	if got := c.share(b); got != 0 {
 		t.Errorf("the other one is done, and the limit is %d", got)
 	}
@@ -44,7 +44,7 @@ func TestWhatIsAppliedLateSlowsBacklogs(t *testing.T) {
 	for range 4 * 60 { // nothing is applied for a minute
 		now = now.Add(lookEvery)
 		c.replayed(gatewayNo(1), 1, now)
-		c.look(1000, 999, now)
+		c.look(1000, 999, time.Time{}, now)
 	}
 	if rate, _ := c.state(); rate != leastRate {
 		t.Fatalf("the rate is %.0f", rate)
@@ -55,7 +55,7 @@ func TestWhatIsAppliedLateSlowsBacklogs(t *testing.T) {
 	for range 100 { // applied again, but what is granted is not used
 		now = now.Add(lookEvery)
 		c.replayed(gatewayNo(1), 1, now)
-		c.look(2000, 2000, now)
+		c.look(2000, 2000, time.Time{}, now)
 	}
 	if rate, _ := c.state(); rate != leastRate {
 		t.Errorf("a rate that nobody uses grew to %.0f", rate)
@@ -63,7 +63,7 @@ func TestWhatIsAppliedLateSlowsBacklogs(t *testing.T) {
 	for range 10_000 {
 		now = now.Add(lookEvery)
 		c.replayed(gatewayNo(1), math.MaxInt32, now)
-		c.look(3000, 3000, now)
+		c.look(3000, 3000, time.Time{}, now)
 	}
 	if rate, _ := c.state(); rate != mostRate {
 		t.Errorf("the rate is %.0f, want %d", rate, mostRate)
@@ -74,9 +74,9 @@ func TestCreditStandsAClockThatGoesBack(t *testing.T) {
 	var c credits
 	now := time.Unix(1_700_000_000, 0)
 	c.replayed(gatewayNo(1), 1, now)
-	c.look(10, 0, now)
-	c.look(10, 0, now.Add(-time.Hour))
-	c.look(10, 10, now.Add(-time.Hour+time.Second))
+	c.look(10, 0, time.Time{}, now)
+	c.look(10, 0, time.Time{}, now.Add(-time.Hour))
+	c.look(10, 10, time.Time{}, now.Add(-time.Hour+time.Second))
 	if rate, _ := c.state(); rate != firstRate {
 		t.Errorf("the rate is %.0f", rate)
 	}
@@ -117,7 +117,7 @@ func TestHalfAThousandReturnAtOnce(t *testing.T) {
 					done += record
 				}
 				room = min(room, record)
-				c.look(next, reached, now)
+				c.look(next, reached, time.Time{}, now)
 				if tick > 1500 && reached < next {
 					worst = max(worst, now.Sub(received[reached]))
 				}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/courtside-edge/courtside/cloud/fingerprint"
 	"github.com/courtside-edge/courtside/sync/export"
 	"github.com/courtside-edge/courtside/sync/wire"
 )
@@ -100,7 +101,7 @@ func (in *Ingest) carried(gw *gateway, t wire.Topic, payload []byte, received ti
 		if err != nil {
 			return reason, err
 		}
-		fresh, reason, err := in.takeBatch(gw, t, h, payload, received)
+		_, fresh, reason, err := in.takeBatch(delayed{gw: gw, topic: t, header: h, print: fingerprint.Of(payload), payload: payload, received: received})
 		if err != nil {
 			return reason, err
 		}

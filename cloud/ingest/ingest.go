@@ -33,7 +33,8 @@ type Options struct {
 	Signatures Signatures
 	// RequireSigned refuses batches without a signature.
 	RequireSigned bool
-	// Reached returns the offset below which the venues have applied the log; what is late there slows backlogs down. Nil for no limit.
+	// Reached returns the offset below which the venues have applied the log; what is late there slows backlogs down, and keeps them out of
+	// the log until it is their turn: Applied has to be called then. Nil for no limit.
 	Reached func() uint64
 	Now     func() time.Time // nil for time.Now
 	Logger  *slog.Logger     // nil for none
@@ -52,10 +53,11 @@ const (
 
 // Ingest is the door of the aggregator. Handle is safe for concurrent use.
 type Ingest struct {
-	o       Options
-	failed  chan struct{}
-	credits credits
-	pulse   notify.Pulse // of Run
+	o        Options
+	failed   chan struct{}
+	credits  credits
+	backlogs backlogs
+	pulse    notify.Pulse // of Run
 
 	mu       sync.Mutex
 	gateways map[Gateway]*gateway
@@ -71,11 +73,12 @@ type Ingest struct {
 type Stats struct {
 	Appended   uint64            // records that went into the log
 	Bytes      uint64            // their payloads
-	Duplicates uint64            // batches left out because the same content was durable already
+	Duplicates uint64            // batches left out because the same content was durable already, or waited for its turn
 	Acked      uint64            // batches named by an ack, repetitions included
 	Refused    map[string]uint64 // by reason
 	Replaying  int               // gateways that sent a backlog lately
 	ReplayRate uint64            // bytes a second that they may send together; 0 before the first
+	Waiting    int               // batches of backlogs that wait for their turn, in memory
 }
 
 type gateway struct {
@@ -142,6 +145,7 @@ func (in *Ingest) Stats() Stats {
 	s := in.stats
 	rate, n := in.credits.state()
 	s.ReplayRate, s.Replaying = uint64(rate), n
+	s.Waiting, _ = in.backlogs.held()
 	s.Refused = make(map[string]uint64, len(in.stats.Refused))
 	maps.Copy(s.Refused, in.stats.Refused)
 	return s
@@ -197,14 +201,64 @@ func (in *Ingest) handleBatch(gw *gateway, t wire.Topic, payload []byte, receive
 	if err == nil {
 		reason, err = in.vouched(t, payload)
 	}
-	if err == nil && t.Channel == wire.Replay {
-		in.credits.replayed(gw.key, len(payload), in.o.Now())
-	}
-	if err == nil {
-		_, reason, err = in.takeBatch(gw, t, h, payload, received)
-	}
 	if err != nil {
 		in.refuse(t, reason, err)
+		return
+	}
+	d := delayed{gw: gw, topic: t, header: h, print: fingerprint.Of(payload), payload: payload, received: received}
+	if t.Channel == wire.Replay {
+		in.credits.replayed(gw.key, len(payload), in.o.Now())
+		if in.o.Reached != nil {
+			in.handleBacklog(d)
+			return
+		}
+	}
+	if _, _, reason, err = in.takeBatch(d); err != nil {
+		in.refuse(t, reason, err)
+	}
+}
+
+// handleBacklog takes a batch of a backlog into the log when its turn comes. One that is durable is acked at once.
+func (in *Ingest) handleBacklog(d delayed) {
+	if in.repeated(&d) {
+		return
+	}
+	switch in.backlogs.put(d) {
+	case now:
+		in.takeTurn(&d)
+		in.takeTurns()
+	case later:
+		in.takeTurns() // what was under way may have ended since
+	case again:
+		in.mu.Lock()
+		in.stats.Duplicates++
+		in.mu.Unlock()
+	}
+}
+
+// Applied says that the venues have applied the log's records below an offset: what waits behind them is taken into the log.
+func (in *Ingest) Applied(below uint64) {
+	if in.backlogs.applied(below) {
+		in.takeTurns()
+	}
+}
+
+// takeTurns takes in what waits, as far as it may go.
+func (in *Ingest) takeTurns() {
+	for d := in.backlogs.next(); d != nil; d = in.backlogs.next() {
+		in.takeTurn(d)
+	}
+}
+
+func (in *Ingest) takeTurn(d *delayed) {
+	at, fresh, reason, err := in.takeBatch(*d)
+	if err != nil {
+		in.refuse(d.topic, reason, err)
+	}
+	if fresh {
+		in.backlogs.lands(d.header, at)
+	} else {
+		in.backlogs.drops(d.header)
 	}
 }
 
@@ -219,26 +273,35 @@ func (in *Ingest) formed(t wire.Topic, payload []byte) (h wire.Header, reason st
 	return h, "", nil
 }
 
-// takeBatch puts a batch that somebody vouched for into the log, or acks it again if that very content is durable. A refusal comes with its
-// label.
-func (in *Ingest) takeBatch(gw *gateway, t wire.Topic, h wire.Header, payload []byte, received time.Time) (fresh bool, reason string, err error) {
-	print := fingerprint.Of(payload)
+// takeBatch puts a batch that somebody vouched for into the log, at the offset that it returns, or acks it again if that very content is
+// durable. A refusal comes with its label.
+func (in *Ingest) takeBatch(d delayed) (at uint64, fresh bool, reason string, err error) {
+	if in.repeated(&d) {
+		return 0, false, "", nil
+	}
 	in.mu.Lock()
-	l := gw.lane(h.Epoch, h.Lane)
-	durable := gw.holds(h.ID(), print)
+	l := d.gw.lane(d.header.Epoch, d.header.Lane)
+	in.mu.Unlock()
+	if l == nil {
+		return 0, false, "too-many-epochs", fmt.Errorf("gateway %s has %d epochs, its limit", d.topic.Gateway, maxEpochs)
+	}
+	at, fresh = in.append(d.gw, log.Batch, d.payload, d.received, pending{batch: d.header.ID(), print: d.print})
+	return at, fresh, "", nil
+}
+
+// repeated acks a batch again whose very content is durable, and reports whether it is.
+func (in *Ingest) repeated(d *delayed) bool {
+	in.mu.Lock()
+	durable := d.gw.holds(d.header.ID(), d.print)
 	if durable {
 		in.stats.Duplicates++
 	}
 	in.mu.Unlock()
-	switch {
-	case l == nil:
-		return false, "too-many-epochs", fmt.Errorf("gateway %s has %d epochs, its limit", t.Gateway, maxEpochs)
-	case durable:
-		in.ack(gw, wire.Ack{Durable: []wire.Range{{Epoch: h.Epoch, Lane: h.Lane, From: h.Seq, To: h.Seq + 1}}})
-		return false, "", nil
+	if durable {
+		h := &d.header
+		in.ack(d.gw, wire.Ack{Durable: []wire.Range{{Epoch: h.Epoch, Lane: h.Lane, From: h.Seq, To: h.Seq + 1}}})
 	}
-	in.append(gw, log.Batch, payload, received, pending{batch: h.ID(), print: print})
-	return true, "", nil
+	return durable
 }
 
 func (in *Ingest) handleTable(gw *gateway, t wire.Topic, payload []byte, received time.Time) {
@@ -316,23 +379,24 @@ func (in *Ingest) handleReply(t wire.Topic, payload []byte) {
 	}
 }
 
-// append puts a record into the log and remembers what to say once it is synced.
-func (in *Ingest) append(gw *gateway, kind log.Kind, payload []byte, received time.Time, p pending) {
+// append puts a record into the log and remembers what to say once it is synced. It returns where, unless the log has failed.
+func (in *Ingest) append(gw *gateway, kind log.Kind, payload []byte, received time.Time, p pending) (at uint64, ok bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.err != nil {
-		return
+		return 0, false
 	}
 	off, err := in.o.Log.Append(log.Record{Kind: kind, Venue: gw.key.Venue, Gateway: gw.key.Gateway, Received: received, Payload: payload})
 	if err != nil {
 		in.err = fmt.Errorf("appending to the log: %w", err)
 		close(in.failed)
-		return
+		return 0, false
 	}
 	p.offset, p.gw, p.kind = off, gw, kind
 	in.pending = append(in.pending, p)
 	in.stats.Appended++
 	in.stats.Bytes += uint64(len(payload))
+	return off, true
 }
 
 // refuse counts a refusal and logs it once a minute for each gateway and reason.

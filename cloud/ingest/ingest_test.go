@@ -137,6 +137,15 @@ func (f *fixture) batch(lane point.Lane, seq uint64, bits uint64) []byte {
 	return f.rig.Frame(point.BatchID{Epoch: point.Epoch{7}, Lane: lane, Seq: seq}, b)
 }
 
+// large makes a batch of telemetry that is as much as may be ahead of the venues.
+func (f *fixture) large(seq uint64) []byte {
+	b := wire.Batch{Samples: make([]point.Sample, 32<<10)}
+	for i := range b.Samples {
+		b.Samples[i] = point.Sample{Index: 2, Time: int64(time.Minute) + int64(i), Bits: seq % 2}
+	}
+	return f.rig.Frame(point.BatchID{Epoch: point.Epoch{7}, Lane: point.Telemetry, Seq: seq}, b)
+}
+
 // quiet fails when an ack comes; what could cause one has happened before.
 func (f *fixture) quiet(why string) {
 	f.t.Helper()
@@ -195,6 +204,36 @@ func TestAcksHoldBacklogsBack(t *testing.T) {
 		t.Errorf("nothing is applied for seconds, and the credit is %d", last)
 	}
 	if s := f.in.Stats(); s.Replaying != 1 || s.ReplayRate != uint64(last) {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestBacklogsWaitSoThatLiveDoesNot: while the venues have not applied what came before, a backlog stays out of the log; live batches do not.
+func TestBacklogsWaitSoThatLiveDoesNot(t *testing.T) {
+	f := start(t)
+	first := f.large(0)
+	for _, frame := range [][]byte{first, f.large(1), f.large(2), f.large(1)} { // the gateway sends one again: its ack is late
+		f.send(wire.Replay, frame)
+	}
+	f.send(wire.Live, f.batch(point.Telemetry, 3, 1))
+	if s := f.in.Stats(); f.log.len() != 2 || s.Waiting != 2 || s.Duplicates != 1 {
+		t.Fatalf("%d records, %+v; want the first of the backlog and the live one, and two that wait", f.log.len(), s)
+	}
+	f.log.sync()
+	if a := <-f.box.acks; len(a.Durable) != 2 {
+		t.Errorf("ack %+v names what waits", a)
+	}
+	f.send(wire.Replay, first) // durable: it need not wait for its ack
+	if a := <-f.box.acks; len(a.Durable) != 1 || a.Durable[0].From != 0 {
+		t.Errorf("ack %+v", a)
+	}
+	for applied, want := range []int{2, 3, 3, 4} {
+		f.in.Applied(uint64(applied))
+		if f.log.len() != want {
+			t.Fatalf("with %d records applied there are %d, want %d", applied, f.log.len(), want)
+		}
+	}
+	if s := f.in.Stats(); s.Waiting != 0 {
 		t.Errorf("%+v", s)
 	}
 }

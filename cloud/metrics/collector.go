@@ -34,12 +34,13 @@ var (
 	asideDesc      = desc("frames_set_aside_total", "Records that could not be used, by reason.", "venue", "reason")
 	appendedDesc   = desc("ingest_records_total", "Records that went into the log.")
 	bytesDesc      = desc("ingest_bytes_total", "Payload bytes that went into the log.")
-	skippedDesc    = desc("ingest_duplicates_total", "Batches left out of the log because the same content was durable already.")
+	skippedDesc    = desc("ingest_duplicates_total", "Batches left out of the log because the same content was durable already, or waited for its turn.")
 	ackedDesc      = desc("ingest_acked_batches_total", "Batches named by acks, repetitions included.")
 	refusedDesc    = desc("ingest_refused_total", "Messages refused before the log, by reason.", "reason")
 	clientsDesc    = desc("broker_clients", "Clients connected to the embedded broker.")
 	replayingDesc  = desc("ingest_replaying_gateways", "Gateways that sent a backlog within the last seconds.")
 	replayRateDesc = desc("ingest_replay_rate_bytes", "Bytes a second that gateways may send of their backlogs, together.")
+	delayedDesc    = desc("ingest_delayed_batches", "Batches of backlogs that wait in memory until the venues have applied what came before.")
 	brokerDesc     = desc("broker_refused_total", "What the embedded broker refused, by reason.", "reason")
 	logRecordsDesc = desc("log_records", "Records that the log holds.")
 	logBytesDesc   = desc("log_bytes", "Bytes that the log holds.")
@@ -51,7 +52,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{seatsDesc, passagesDesc, gatewayUpDesc, pendingDesc, gapsDesc, lostDesc, missingDesc, accusedDesc, lateDesc, forgottenDesc, keptDesc, undeclaredDesc, batchesDesc, duplicatesDesc, conflictsDesc,
-		futureDesc, asideDesc, appendedDesc, bytesDesc, skippedDesc, ackedDesc, refusedDesc, replayingDesc, replayRateDesc, clientsDesc, brokerDesc, logRecordsDesc, logBytesDesc, issuedDesc, unissuedDesc, tokensDesc} {
+		futureDesc, asideDesc, appendedDesc, bytesDesc, skippedDesc, ackedDesc, refusedDesc, replayingDesc, replayRateDesc, delayedDesc, clientsDesc, brokerDesc, logRecordsDesc, logBytesDesc, issuedDesc, unissuedDesc, tokensDesc} {
 		ch <- d
 	}
 }
@@ -69,6 +70,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		counter(ch, ackedDesc, s.Acked)
 		gauge(ch, replayingDesc, float64(s.Replaying))
 		gauge(ch, replayRateDesc, float64(s.ReplayRate))
+		gauge(ch, delayedDesc, float64(s.Waiting))
 		for reason, n := range zeroed(s.Refused, ingestReasons()) {
 			counter(ch, refusedDesc, n, reason)
 		}
