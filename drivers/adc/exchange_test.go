@@ -19,10 +19,6 @@ import (
 	"github.com/courtside-edge/courtside/sync/point"
 )
 
-type clock struct{ start time.Time }
-
-func (c clock) Mono() int64 { return int64(time.Since(c.start)) + 1 }
-
 // wish is one entry of a device's point list.
 type wish struct {
 	source string
@@ -32,7 +28,7 @@ type wish struct {
 
 func device(options string, wishes ...wish) drivers.Device {
 	d := drivers.Device{ID: "seats", Options: driverstest.Section("options", options), Classes: []drivers.ScanClass{{Name: "fast", Period: time.Second}},
-		Log: slog.New(slog.DiscardHandler), Clock: clock{time.Now()}}
+		Log: slog.New(slog.DiscardHandler), Clock: driverstest.Clock{Start: time.Now()}}
 	next := uint32(0)
 	for _, w := range wishes {
 		if w.point.Type == 0 {

@@ -16,18 +16,18 @@ import (
 // patience is how long the suite waits for what must happen. It is a bound against hanging, not a speed.
 const patience = 30 * time.Second
 
-// clock is the gateway's clock of a test.
-type clock struct{ start time.Time }
+// Clock is a gateway's clock for a test: it begins at Start.
+type Clock struct{ Start time.Time }
 
-// Mono returns ns since a little before the test began.
-func (c clock) Mono() int64 { return int64(time.Since(c.start)) + 1 }
+// Mono returns ns since a little before Start, so that no reading is of time 0.
+func (c Clock) Mono() int64 { return int64(time.Since(c.Start)) + 1 }
 
 // rig is one device and the driver's source for it.
 type rig struct {
 	t       *testing.T
 	harness Harness
 	device  Device
-	clock   clock
+	clock   Clock
 	points  []*point.Point
 	source  drivers.Source
 
@@ -49,7 +49,7 @@ func newRig(t *testing.T, h Harness, n, classes int, timeout time.Duration) *rig
 		most, mask, of = narrow.Limits()
 		n = min(n, most)
 	}
-	r := &rig{t: t, harness: h, device: h.Start(t, n), clock: clock{time.Now()}, classes: classes, mask: mask}
+	r := &rig{t: t, harness: h, device: h.Start(t, n), clock: Clock{time.Now()}, classes: classes, mask: mask}
 	for i := range n {
 		r.points = append(r.points, &point.Point{Device: "device-1", Name: point.Name(fmt.Sprintf("p/%d", i)), Type: of,
 			Kind: point.Generic, Class: point.State, Lane: point.Telemetry})

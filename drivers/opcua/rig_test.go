@@ -25,10 +25,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience bounds what must happen; it asserts no speed.
 const patience = 20 * time.Second
 
-type clock struct{ start time.Time }
-
-func (c clock) Mono() int64 { return int64(time.Since(c.start)) + 1 }
-
 // entry is one entry of a point list: a point, or a range named name/1 and so on.
 type entry struct {
 	source string // YAML
@@ -42,7 +38,7 @@ func single(node string, p point.Point) entry {
 
 // deviceOf describes a device; its points are indexed in order.
 func deviceOf(options string, log *slog.Logger, entries ...entry) drivers.Device {
-	d := drivers.Device{ID: "plc", Options: driverstest.Section("options", options), Clock: clock{time.Now()}, Log: log,
+	d := drivers.Device{ID: "plc", Options: driverstest.Section("options", options), Clock: driverstest.Clock{Start: time.Now()}, Log: log,
 		Classes: []drivers.ScanClass{{Name: "fast", Period: 20 * time.Millisecond}}}
 	next := uint32(0)
 	for n, e := range entries {

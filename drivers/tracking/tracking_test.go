@@ -29,13 +29,9 @@ import (
 	"github.com/courtside-edge/courtside/sync/point"
 )
 
-type clock struct{ start time.Time }
-
-func (c clock) Mono() int64 { return int64(time.Since(c.start)) + 1 }
-
 // court is a device with players 1 and 2 as floats at points 0 to 3.
 func court(options string, sources ...string) drivers.Device {
-	d := drivers.Device{ID: "court", Options: driverstest.Section("options", options), Clock: clock{time.Now()}, Log: slog.New(slog.DiscardHandler)}
+	d := drivers.Device{ID: "court", Options: driverstest.Section("options", options), Clock: driverstest.Clock{Start: time.Now()}, Log: slog.New(slog.DiscardHandler)}
 	for n, s := range sources {
 		g := drivers.Group{Options: driverstest.Section(fmt.Sprintf("source-%d", n), s)}
 		for k := range 4 {

@@ -89,8 +89,19 @@ func (s *sink) sent() []time.Time { s.mu.Lock(); defer s.mu.Unlock(); return sli
 
 func (s *sink) set(f func()) { s.mu.Lock(); f(); s.mu.Unlock() }
 
-// lanes returns the decoded batches of a lane.
+// lane returns the decoded batches of a lane.
 func (s *sink) lane(t testing.TB, which point.Lane) (out []wire.Batch) {
+	t.Helper()
+	s.each(t, func(h wire.Header, decode func([]point.Point) wire.Batch) {
+		if h.Lane == which {
+			out = append(out, decode(points))
+		}
+	})
+	return out
+}
+
+// each gives every frame's header to do, and what decodes it under a table.
+func (s *sink) each(t testing.TB, do func(h wire.Header, decode func([]point.Point) wire.Batch)) {
 	t.Helper()
 	dec, err := wire.NewDecoder(wire.Limits{})
 	if err != nil {
@@ -105,16 +116,13 @@ func (s *sink) lane(t testing.TB, which point.Lane) (out []wire.Batch) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if h.Lane != which {
-			continue
-		}
-		var b wire.Batch
-		if _, err := dec.Decode(f, points, &b); err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, b)
+		do(h, func(table []point.Point) (b wire.Batch) {
+			if _, err := dec.Decode(f, table, &b); err != nil {
+				t.Fatal(err)
+			}
+			return b
+		})
 	}
-	return out
 }
 
 func options(t testing.TB, s *sink) Options {

@@ -16,27 +16,12 @@ import (
 // byTable decodes every frame under the table that it names, and tells each sample by its point's name.
 func (s *sink) byTable(t *testing.T, tables map[point.TableHash][]point.Point) (told []string) {
 	t.Helper()
-	dec, err := wire.NewDecoder(wire.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range s.frames {
-		f = slices.Clone(f)
-		wire.Seal(f, point.Epoch{1}, 1)
-		h, err := wire.ParseHeader(f)
-		if err != nil {
-			t.Fatal(err)
-		}
+	s.each(t, func(h wire.Header, decode func([]point.Point) wire.Batch) {
 		table, ok := tables[h.Table]
 		if !ok {
 			t.Fatalf("a frame names table %s, which nobody made", h.Table)
 		}
-		var b wire.Batch
-		if _, err := dec.Decode(f, table, &b); err != nil {
-			t.Fatal(err)
-		}
+		b := decode(table)
 		for _, v := range b.Samples {
 			text := ""
 			if table[v.Index].Type == point.Text {
@@ -47,7 +32,7 @@ func (s *sink) byTable(t *testing.T, tables map[point.TableHash][]point.Point) (
 		for _, g := range b.Gaps {
 			told = append(told, fmt.Sprintf("gap of %s", table[g.Index].Name))
 		}
-	}
+	})
 	return told
 }
 

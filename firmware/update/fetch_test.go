@@ -59,19 +59,25 @@ func TestAServerThatIsBusyNowAndThen(t *testing.T) {
 	r.whole(in, err)
 }
 
-// The link is a black hole for a while: the connection is given up after Stall, and another one goes on.
-func TestALinkThatHangs(t *testing.T) {
-	var link *faulttest.Proxy
-	r := newRig(t, func(r *rig) { r.o.Fetch.Stall = 300 * time.Millisecond })
+// installsThroughALink begins an install through a link that may be spoilt; RAUC waits for its hold to be closed.
+func (r *rig) installsThroughALink() *faulttest.Proxy {
+	r.t.Helper()
 	link, err := faulttest.NewProxy("127.0.0.1:0", r.store.Listener.Addr().String(), 1)
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = link.Close() })
+	r.t.Cleanup(func() { _ = link.Close() })
 	r.rauc.hold = make(chan struct{})
-	if _, err := r.InstallUpdate(t.Context(), diag.InstallRequest{Source: "https://" + link.Addr() + "/x.raucb"}); err != nil {
-		t.Fatal(err)
+	if _, err := r.InstallUpdate(r.t.Context(), diag.InstallRequest{Source: "https://" + link.Addr() + "/x.raucb"}); err != nil {
+		r.t.Fatal(err)
 	}
+	return link
+}
+
+// The link is a black hole for a while: the connection is given up after Stall, and another one goes on.
+func TestALinkThatHangs(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.o.Fetch.Stall = 300 * time.Millisecond })
+	link := r.installsThroughALink()
 	link.Set(faulttest.Link{Hold: true})
 	close(r.rauc.hold)
 	r.until("a stalled connection is given up", func() bool { return r.Update(t.Context()).Install.Retries > 0 })
@@ -81,15 +87,7 @@ func TestALinkThatHangs(t *testing.T) {
 
 func TestALinkThatStaysCut(t *testing.T) {
 	r := newRig(t, func(r *rig) { r.o.Fetch.Patience = 100 * time.Millisecond })
-	link, err := faulttest.NewProxy("127.0.0.1:0", r.store.Listener.Addr().String(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = link.Close() })
-	r.rauc.hold = make(chan struct{})
-	if _, err := r.InstallUpdate(t.Context(), diag.InstallRequest{Source: "https://" + link.Addr() + "/x.raucb"}); err != nil {
-		t.Fatal(err)
-	}
+	link := r.installsThroughALink()
 	link.Set(faulttest.Link{Refuse: true})
 	link.Cut(faulttest.Reset)
 	close(r.rauc.hold)

@@ -1,9 +1,7 @@
 package venuesim
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -102,23 +100,6 @@ func TestFaultsOverHTTP(t *testing.T) {
 	}
 	defer s.Close()
 	defer http.DefaultClient.CloseIdleConnections()
-	call := func(method, path, body string) (int, string) {
-		t.Helper()
-		request, err := http.NewRequestWithContext(t.Context(), method, s.URL()+path, bytes.NewBufferString(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		text, err := io.ReadAll(answer.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answer.StatusCode, strings.TrimSpace(string(text))
-	}
 	const fault = `{"device":"plc-gates-1","do":"delay","delay":"1h0m0s","for":"1h0m0s"}`
 	for _, tc := range []struct {
 		method, path, body string
@@ -134,12 +115,12 @@ func TestFaultsOverHTTP(t *testing.T) {
 		{"POST", "/control/heal", `{"device":"plc-gates-1"}`, 200, "[]"},
 		{"GET", "/control/heal", "", 405, ""},
 	} {
-		if code, text := call(tc.method, tc.path, tc.body); code != tc.code || !strings.Contains(text, tc.want) {
+		if code, text := call(t, s, tc.method, tc.path, tc.body); code != tc.code || !strings.Contains(text, tc.want) {
 			t.Errorf("%s %s %s answers %d %s, want %d %s", tc.method, tc.path, tc.body, code, text, tc.code, tc.want)
 		}
 	}
 	var truth Truth
-	if _, text := call("GET", "/truth", ""); json.Unmarshal([]byte(text), &truth) != nil || truth.Gates[0].Ring != nil {
+	if _, text := call(t, s, "GET", "/truth", ""); json.Unmarshal([]byte(text), &truth) != nil || truth.Gates[0].Ring != nil {
 		t.Errorf("a gate without a ring has one in the truth: %+v", truth.Gates[0])
 	}
 }

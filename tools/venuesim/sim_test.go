@@ -289,6 +289,25 @@ func TestFreezeEndsTheEvent(t *testing.T) {
 	}
 }
 
+// call asks the simulator over HTTP.
+func call(t *testing.T, s *Sim, method, path, body string) (code int, text string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, s.URL()+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	raw, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, strings.TrimSpace(string(raw))
+}
+
 func TestHTTP(t *testing.T) {
 	s, err := Start(t.Context(), Options{Speed: 10, EventLength: time.Hour})
 	if err != nil {
@@ -296,50 +315,38 @@ func TestHTTP(t *testing.T) {
 	}
 	defer s.Close()
 	defer http.DefaultClient.CloseIdleConnections()
-	call := func(method, path string, into any) int {
+	ask := func(method, path string, into any) int {
 		t.Helper()
-		request, err := http.NewRequestWithContext(t.Context(), method, s.URL()+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		body, err := io.ReadAll(answer.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if into != nil && answer.StatusCode == http.StatusOK {
-			if err := json.Unmarshal(body, into); err != nil {
-				t.Fatalf("%s %s answers %q: %v", method, path, body, err)
+		code, text := call(t, s, method, path, "")
+		if into != nil && code == http.StatusOK {
+			if err := json.Unmarshal([]byte(text), into); err != nil {
+				t.Fatalf("%s %s answers %q: %v", method, path, text, err)
 			}
 		}
-		return answer.StatusCode
+		return code
 	}
 	var state State
-	if code := call("GET", "/state", &state); code != 200 || state.Stage != Waiting || state.Venue != "dal-001" || state.Phase != crowd.Doors || state.EventSeconds != 3600 {
+	if code := ask("GET", "/state", &state); code != 200 || state.Stage != Waiting || state.Venue != "dal-001" || state.Phase != crowd.Doors || state.EventSeconds != 3600 {
 		t.Errorf("state %d %+v", code, state)
 	}
-	if code := call("GET", "/healthz", nil); code != 200 {
+	if code := ask("GET", "/healthz", nil); code != 200 {
 		t.Errorf("healthz %d", code)
 	}
-	if code := call("POST", "/control/freeze", nil); code != 200 {
+	if code := ask("POST", "/control/freeze", nil); code != 200 {
 		t.Errorf("freeze %d", code)
 	}
-	if code := call("POST", "/control/open", nil); code != 200 {
+	if code := ask("POST", "/control/open", nil); code != 200 {
 		t.Errorf("open %d", code)
 	}
-	if code := call("GET", "/control/freeze", nil); code != http.StatusMethodNotAllowed {
+	if code := ask("GET", "/control/freeze", nil); code != http.StatusMethodNotAllowed {
 		t.Errorf("an order by GET is answered with %d", code)
 	}
 	passages := []Passage{{}}
-	if code := call("GET", "/truth/passages", &passages); code != 200 || len(passages) != 0 {
+	if code := ask("GET", "/truth/passages", &passages); code != 200 || len(passages) != 0 {
 		t.Errorf("passages %d: %d before anybody passed", code, len(passages))
 	}
 	var truth Truth
-	if code := call("GET", "/truth", &truth); code != 200 || len(truth.Seats.States) != arena.SeatCount || truth.Final {
+	if code := ask("GET", "/truth", &truth); code != 200 || len(truth.Seats.States) != arena.SeatCount || truth.Final {
 		t.Errorf("truth %d with %d seats, final %v", code, len(truth.Seats.States), truth.Final)
 	}
 }

@@ -139,10 +139,6 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-type clock struct{ start time.Time }
-
-func (c clock) Mono() int64 { return int64(time.Since(c.start)) + 1 }
-
 // want is one point: where it lies, and what it has to read.
 type want struct {
 	source string // YAML
@@ -154,7 +150,7 @@ type want struct {
 
 // device describes a device whose n-th point is the n-th want.
 func device(options string, log io.Writer, wants []want) drivers.Device {
-	d := drivers.Device{ID: "peer", Options: driverstest.Section("options", options), Clock: clock{time.Now()},
+	d := drivers.Device{ID: "peer", Options: driverstest.Section("options", options), Clock: driverstest.Clock{Start: time.Now()},
 		Log: slog.New(slog.NewTextHandler(log, nil)), Classes: []drivers.ScanClass{{Name: "fast", Period: 50 * time.Millisecond}}}
 	for n, w := range wants {
 		p := &point.Point{Device: "peer", Name: point.Name(fmt.Sprintf("p/%d", n)), Type: w.typ, Kind: point.Generic, Class: point.State, Lane: point.Telemetry}

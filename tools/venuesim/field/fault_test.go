@@ -32,22 +32,8 @@ func startRings(t *testing.T, slots int, timetable []crowd.Event) (*Field, *crow
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := crowd.New(plan.Arena, timetable)
-	f, err := Start(plan, c, Options{Seed: 9})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return f, c
+	return startField(t, plan, timetable)
 }
-
-type wallClock struct{ began time.Time }
-
-func (c wallClock) Mono() int64 { return int64(time.Since(c.began)) + 1 }
 
 // watcher reads a device with the product's driver, over and over, as a worker would.
 type watcher struct {
@@ -66,7 +52,7 @@ type watcher struct {
 // watch begins to read one point, or an event ring's two, of a device.
 func watch(t *testing.T, driver drivers.Driver, options, source string, points ...*point.Point) *watcher {
 	t.Helper()
-	d := drivers.Device{ID: "device-1", Options: driverstest.Section("options", options), Clock: wallClock{time.Now()}, Log: slog.New(slog.DiscardHandler),
+	d := drivers.Device{ID: "device-1", Options: driverstest.Section("options", options), Clock: driverstest.Clock{Start: time.Now()}, Log: slog.New(slog.DiscardHandler),
 		Classes: []drivers.ScanClass{{Name: "fast", Period: 20 * time.Millisecond}}}
 	for i, p := range points {
 		d.Groups = append(d.Groups, drivers.Group{Options: driverstest.Section("source", source), Targets: []drivers.Target{{Index: uint32(i), Point: p}}})

@@ -18,9 +18,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // startField returns a field and the crowd that it shows.
-func startField(t *testing.T, timetable []crowd.Event) (*Field, *crowd.Crowd) {
+func startField(t *testing.T, plan *Plan, timetable []crowd.Event) (*Field, *crowd.Crowd) {
 	t.Helper()
-	plan := NewPlan(arena.Dallas())
 	c := crowd.New(plan.Arena, timetable)
 	f, err := Start(plan, c, Options{Seed: 9})
 	if err != nil {
@@ -52,7 +51,7 @@ func TestCountersWrap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, c := startField(t, events)
+	f, c := startField(t, NewPlan(arena.Dallas()), events)
 	var first, last [2][]uint16
 	for direction := range 2 {
 		for _, r := range f.counters[direction] {
@@ -85,7 +84,7 @@ func TestCountersWrap(t *testing.T) {
 }
 
 func TestSeatsAndPanelsShowTheCrowd(t *testing.T) {
-	f, c := startField(t, []crowd.Event{
+	f, c := startField(t, NewPlan(arena.Dallas()), []crowd.Event{
 		{At: 1, Kind: crowd.Sit, Index: 17, Value: 800},
 		{At: 2, Kind: crowd.Show, Index: 3, Person: -1, Value: 0x0207},
 		{At: 3, Kind: crowd.Rise, Index: 17},
@@ -124,7 +123,7 @@ func TestSeatsAndPanelsShowTheCrowd(t *testing.T) {
 }
 
 func TestRefreshDrawsEverySeatOncePerPeriod(t *testing.T) {
-	f, _ := startField(t, nil)
+	f, _ := startField(t, NewPlan(arena.Dallas()), nil)
 	for _, elapsed := range []time.Duration{NoisePeriod / 50, NoisePeriod} {
 		before := append([]uint64(nil), f.draws...)
 		for passed := time.Duration(0); passed < 10*NoisePeriod; passed += elapsed {
@@ -151,7 +150,7 @@ func TestAirFollowsThePeople(t *testing.T) {
 			events = append(events, crowd.Event{Kind: crowd.Sit, Index: int32(i), Value: 700})
 		}
 	}
-	f, c := startField(t, events)
+	f, c := startField(t, NewPlan(arena.Dallas()), events)
 	co2 := func(q int) float64 {
 		v, _ := f.building.air(Entry{Role: CO2, First: q})
 		return v
@@ -172,7 +171,7 @@ func TestAirFollowsThePeople(t *testing.T) {
 
 // TestDevicesAnswer asks each Modbus device for its last register over TCP, and for one beyond it.
 func TestDevicesAnswer(t *testing.T) {
-	f, _ := startField(t, nil)
+	f, _ := startField(t, NewPlan(arena.Dallas()), nil)
 	for _, d := range f.plan.Devices {
 		addr := f.Address(d.ID)
 		if addr == "" || strings.HasSuffix(addr, ":0") {
@@ -220,7 +219,7 @@ func ask(t *testing.T, addr string, function byte, address int) []byte {
 }
 
 func TestPollsAreTheLeastOfAllDevices(t *testing.T) {
-	f, _ := startField(t, nil)
+	f, _ := startField(t, NewPlan(arena.Dallas()), nil)
 	if f.Polls(true) != 0 || f.Polls(false) != 0 {
 		t.Fatal("polls before anybody polled")
 	}
@@ -245,7 +244,7 @@ func TestPollsAreTheLeastOfAllDevices(t *testing.T) {
 
 // TestRefusedValueIsAnError takes a node away, so that the panel cannot show the truth any more.
 func TestRefusedValueIsAnError(t *testing.T) {
-	f, c := startField(t, []crowd.Event{{Kind: crowd.Show, Index: 0, Person: -1, Value: 0x0103}})
+	f, c := startField(t, NewPlan(arena.Dallas()), []crowd.Event{{Kind: crowd.Show, Index: 0, Person: -1, Value: 0x0103}})
 	f.building.server.Remove("ns=1;s=panel.score-n.status")
 	if err := f.Apply(c.Advance(0)); err == nil || !strings.Contains(err.Error(), "panel-score-n") {
 		t.Errorf("error %v does not name the panel", err)
@@ -253,7 +252,7 @@ func TestRefusedValueIsAnError(t *testing.T) {
 }
 
 func TestNoiseOverwritesWhatAClientWrote(t *testing.T) {
-	f, _ := startField(t, nil)
+	f, _ := startField(t, NewPlan(arena.Dallas()), nil)
 	f.seats[0].set(9999)
 	if err := f.Refresh(NoisePeriod); err != nil {
 		t.Fatal(err)
