@@ -1,0 +1,70 @@
+package layers
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	fence   = regexp.MustCompile("(?s)```.*?```")
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	linked  = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+	dropped = regexp.MustCompile(`[^\p{L}\p{N}_\- ]`)
+)
+
+// anchors returns the places of a page that links may name, as GitHub spells them.
+func anchors(page string) map[string]bool {
+	all := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(page, -1) {
+		text := strings.ToLower(linked.ReplaceAllString(m[1], "$1"))
+		all[strings.ReplaceAll(dropped.ReplaceAllString(text, ""), " ", "-")] = true
+	}
+	return all
+}
+
+// TestLinksOfThePagesLeadSomewhere follows every link between the repository's pages.
+func TestLinksOfThePagesLeadSomewhere(t *testing.T) {
+	root := filepath.Join("..", "..")
+	pages := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && (d.Name() == "bin" || len(d.Name()) > 2 && strings.HasPrefix(d.Name(), ".")) {
+			return fs.SkipDir
+		}
+		if err != nil || filepath.Ext(path) != ".md" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		pages[path] = fence.ReplaceAllString(string(text), "")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	followed := 0
+	for path, page := range pages {
+		for _, m := range link.FindAllStringSubmatch(page, -1) {
+			file, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(file, ":") { // elsewhere
+				continue
+			}
+			followed++
+			to := path
+			if file != "" {
+				to = filepath.Join(filepath.Dir(path), filepath.FromSlash(file))
+			}
+			if _, err := os.Stat(to); err != nil {
+				t.Errorf("%s links %s, which is not there", path, m[1])
+			} else if other, is := pages[to]; anchor != "" && is && !anchors(other)[anchor] {
+				t.Errorf("%s links %s; %s has no such heading", path, m[1], to)
+			}
+		}
+	}
+	if followed < 100 {
+		t.Errorf("%d links were followed; the pages are not where they were", followed)
+	}
+}
