@@ -4,6 +4,7 @@ package config
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/courtside-edge/courtside/cloud/venuemap"
@@ -184,6 +185,13 @@ func Load(path string) (*Config, error) {
 	checkUpdates(root, &f.Updates, &faults)
 	checkIdentity(root, &f, &faults)
 	checkBroker(root, c, &faults)
+	checkListeners(root, c, &faults)
+	if root.Has("data_dir") && f.DataDir == "" {
+		faults.Add(root.Fault("data_dir", "data_dir is empty; name a folder, such as /var/lib/courtside-aggregator"))
+	}
+	if empty(root, "venues") {
+		faults.Add(root.Fault("venues", "no venue is listed; describe at least one"))
+	}
 	if err := settings.CheckEndpoint(f.Trace.Endpoint); err != nil {
 		faults.Add(root.Fault("trace.endpoint", "endpoint: %v; write http://host:4318, or leave it out for none", err))
 	}
@@ -219,6 +227,18 @@ func checkIdentity(root *settings.Section, f *file, faults *settings.Faults) {
 	case files > 0 && files < 3:
 		faults.Add(root.Fault("identity", "PEM files come as three: cert_file, key_file and bundle_file"))
 	}
+	if api := f.Identity.WorkloadAPI; api != "" && !strings.HasPrefix(api, "unix:///") && !strings.HasPrefix(api, "tcp://") {
+		faults.Add(root.Fault("identity.workload_api", "%q is not the address of a Workload API; write unix:///path or tcp://ip:port", api))
+	}
+	if d := f.Identity.TrustDomain; d != "" && (len(d) > 255 || strings.Trim(d, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "") {
+		faults.Add(root.Fault("identity.trust_domain", "%q is not a trust domain; use lower-case letters, digits, '.', '-' and '_'", d))
+	}
+}
+
+// empty reports whether the list of key is there with nothing in it, or without any value. One that is no list has a fault of its own.
+func empty(s *settings.Section, key string) bool {
+	var list []settings.Section
+	return s.Has(key) && s.Len(key) <= 0 && s.Get(key, &list) == nil
 }
 
 func checkBroker(root *settings.Section, c *Config, faults *settings.Faults) {
@@ -241,6 +261,9 @@ func readVenue(s *settings.Section, faults *settings.Faults) Venue {
 			faults.Add(s.Fault("map", "%v", err))
 		}
 		v.Map = m
+	}
+	if empty(s, "gateways") {
+		faults.Add(s.Fault("gateways", "no gateway is listed; name at least one, with its devices: {id: gw-north, devices: [plc-1]}"))
 	}
 	seen, shared := map[point.ID]bool{}, map[point.ID]int{}
 	for i := range in.Gateways {
@@ -268,6 +291,9 @@ func readGateway(s *settings.Section, faults *settings.Faults) Gateway {
 	var in gatewayFile
 	faults.Add(s.Decode(&in))
 	g := Gateway{ID: readID(s, "id", in.ID, faults)}
+	if s.Has("devices") && len(in.Devices) == 0 && s.Get("devices", new([]string)) == nil {
+		faults.Add(s.Fault("devices", "no device is listed; name what gateway %s may report, as its own configuration calls them", g.ID))
+	}
 	granted := map[point.ID]bool{}
 	for i, d := range in.Devices {
 		key := fmt.Sprintf("devices.%d", i)

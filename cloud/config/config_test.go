@@ -84,6 +84,18 @@ func TestFaults(t *testing.T) {
 		"venue twice":         {minimal + "  - id: dal-001\n    gateways: [{id: gw-2, devices: [d]}]\n", []string{"venue dal-001 stands at", "aggregator.yaml:4"}},
 		"map is missing":      {replace("    gateways:", "    map: arena.geojson\n    gateways:"), []string{":5:", "arena.geojson", "no such file"}},
 		"bucket out of range": {replace("    gateways:", "    bucket: 1ms\n    gateways:"), []string{"1s"}},
+		"no venue":            {replace("venues:", "venues: []\nx:"), []string{"aggregator.yaml:3:9: no venue is listed"}},
+		"venues of nothing":   {minimal[:strings.Index(minimal, "  - id")], []string{"no venue is listed"}},
+		"no gateway":          {replace("    gateways:\n      - {id: gw-north, devices: [plc-1, plc-2]}\n", "    gateways:\n"), []string{"no gateway is listed"}},
+		"no device":           {replace("[plc-1, plc-2]", "[]"), []string{"aggregator.yaml:6:33: no device is listed; name what gateway gw-north may report"}},
+		"no folder":           {replace("data_dir: data", `data_dir: ""`), []string{"aggregator.yaml:1:11: data_dir is empty"}},
+		"no trust domain":     {replace("trust_domain: courtside.test", `trust_domain: "spiffe://courtside.test"`), []string{"aggregator.yaml:2:26:", "not a trust domain"}},
+		"no Workload API":     {replace("unix:///run/agent.sock", "/run/agent.sock"), []string{"unix:///path"}},
+		"no port":             {minimal + "api: {listen: \"8080\"}\n", []string{"aggregator.yaml:7:15: listen: \"8080\" is not host:port; write host:port, such as 127.0.0.1:8080"}},
+		"no such port":        {minimal + "broker: {listen: \"0.0.0.0:88830\"}\n", []string{"\"88830\" is not a port"}},
+		"API nowhere":         {minimal + "api: {listen: \"\"}\n", []string{"api", "not host:port"}},
+		"one port for two":    {minimal + "api: {listen: \"127.0.0.1:8883\"}\nbroker: {listen: \"0.0.0.0:8883\"}\n", []string{"aggregator.yaml:8:18: 0.0.0.0:8883 is what api.listen listens on already, 127.0.0.1:8883"}},
+		"broker without TLS":  {minimal + "broker: {url: \"mqtt://b:1883\"}\n", []string{"aggregator.yaml:7:15:", "write mqtts://host:8883"}},
 		"several at once":     {replace("dal-001", "Dal 001") + "brokr: {}\n", []string{"brokr", "lower-case"}},
 	} {
 		t.Run(name, func(t *testing.T) {
