@@ -16,6 +16,7 @@ import (
 	"github.com/courtside-edge/courtside/sync/wire"
 )
 
+// The arena, and the gateway that reports it.
 const (
 	Venue   = point.ID("dal-001")
 	Gateway = point.ID("gw-north")
@@ -45,6 +46,7 @@ func Table() []point.Point {
 	}
 }
 
+// Map has a place for everything in Table: seats a metre apart, the gate west of them, the panel north.
 func Map(t rapid.TB) *venuemap.Map {
 	t.Helper()
 	features := []string{}
@@ -81,6 +83,7 @@ type Rig struct {
 	enc     *wire.Encoder
 }
 
+// New returns a rig with an empty venue of Table and Map, an hour after Origin.
 func New(t rapid.TB) *Rig {
 	t.Helper()
 	return NewWith(t, Table())
