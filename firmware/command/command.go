@@ -51,25 +51,6 @@ func reloadOnHangup(c *cobra.Command, g *gateway.Gateway, service *notify.Servic
 	}
 }
 
-func check(registry drivers.Registry) *cobra.Command {
-	return &cobra.Command{Use: "check FILE…", Short: "Check configuration files without touching a device, and say everything that is wrong", Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, files []string) error {
-			var all []error
-			for _, f := range files {
-				cfg, err := config.Load(f, registry)
-				if err != nil {
-					all = append(all, err)
-					continue
-				}
-				fmt.Fprintf(c.OutOrStdout(), "%s: ok, %d devices, %d points\n", f, len(cfg.Devices), len(cfg.Table))
-			}
-			if err := errors.Join(all...); err != nil {
-				return faults(err)
-			}
-			return nil
-		}}
-}
-
 // configFaults is a configuration that is refused; it ends the program with diag.ExitRefused.
 type configFaults struct{ cause error }
 

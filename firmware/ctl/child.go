@@ -10,10 +10,10 @@ import (
 )
 
 // checkCommand runs the gateway's own check, so that both can never disagree and gwctl needs no driver.
-func checkCommand() *cobra.Command {
+func checkCommand(o *asker) *cobra.Command {
 	return &cobra.Command{Use: "check FILE…", Short: "Check configuration files without touching a device", Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
-			return runGateway(c, append([]string{"check"}, files...))
+			return runGateway(c, append([]string{"check", "--output", o.output, "--"}, files...))
 		}}
 }
 

@@ -54,7 +54,7 @@ func Root(version string) *cobra.Command {
 		return nil
 	}
 	c.AddCommand(statusCommand(o), topCommand(o), devicesCommand(o), pointsCommand(o), watchCommand(o), planCommand(o), spoolCommand(o), uplinkCommand(o),
-		logsCommand(o), doctorCommand(o), reloadCommand(o), bundleCommand(o), updateCommand(o), eventCommand(o), versionCommand(o), consoleCommand(o), checkCommand(), probeCommand(), manual.Command())
+		logsCommand(o), doctorCommand(o), reloadCommand(o), bundleCommand(o), updateCommand(o), eventCommand(o), versionCommand(o), consoleCommand(o), checkCommand(o), probeCommand(), manual.Command())
 	manual.Strict(c)
 	return c
 }

@@ -29,11 +29,17 @@ func topCommand(o *asker) *cobra.Command {
 				return m.err
 			}
 			m.plain = true
+			if o.output == "json" {
+				return o.print(c.OutOrStdout(), map[string]any{"status": m.now.status, "uplink": m.now.link, "spool": m.now.storage}, nil)
+			}
 			_, err := fmt.Fprintln(c.OutOrStdout(), m.View())
 			return err
 		}
 		if first := m.ask(); first.err != nil { // said at the shell's prompt, not on a screen that goes away
 			return first.err
+		}
+		if o.output == "json" {
+			return diag.Usage("top -o json: --once is needed with it")
 		}
 		if !console.IsTerminal(os.Stdin) || !console.IsTerminal(os.Stdout) {
 			return diag.Usage("top needs a terminal; --once writes one screen anywhere")

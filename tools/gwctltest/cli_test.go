@@ -27,7 +27,8 @@ const cliDoc = "../../docs/cli.md"
 func TestCLIDocIsTrue(t *testing.T) {
 	var b bytes.Buffer
 	fmt.Fprint(&b, "# The command lines of the device\n\n<!-- Written from the commands: go test ./tools/gwctltest -run TestCLIDoc -update -->\n\n"+
-		"`gwctl` asks the gateway that runs on the device; `gateway` is the gateway itself.\n\n## Exit codes\n\nBoth programs end with one of these, by kind of failure.\n\n| code | meaning |\n|---|---|\n")
+		"`gwctl` asks the gateway that runs on the device; `gateway` is the gateway itself.\n\n"+
+		"`gwctl completion bash` (or zsh, fish) prints what completes commands, flags and devices in a shell: `source <(gwctl completion bash)`.\n\n## Exit codes\n\nBoth programs end with one of these, by kind of failure.\n\n| code | meaning |\n|---|---|\n")
 	for _, e := range diag.Exits() {
 		fmt.Fprintf(&b, "| %d | %s |\n", e.Code, e.Meaning)
 	}
