@@ -104,106 +104,134 @@ func freePort(t *testing.T) string {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
-func TestI7AtMosquitto(t *testing.T) {
-	ca := identitytest.New(t, "courtside.test")
-	gwNorth, gwSouth, wall := ca.Gateway(string(venue), string(north)), ca.Gateway(string(venue), string(south)), ca.Subscriber(string(venue), "wall")
-	addr := mosquitto(t, ca, gwNorth, gwSouth, wall, ca.Aggregator(), ca.Broker())
-	f := reach(t, ca, "mqtts://"+addr)
-	f.up(t, true)
+// site is a real mosquitto with the access list of two gateways and a subscriber, the aggregator's connection to it, and one of gw-north.
+type site struct {
+	*testing.T
+	ca           *identitytest.Authority
+	addr         string
+	north, south identity.ID
+	wall         identity.ID // a subscriber
+	cloud        *far
+	gateway      *mqtt.Session     // of north
+	acks         chan mqtt.Message // what gateway gets, but cloud/status, which everybody may read
+}
 
-	dial := func(id identity.ID, o mqtt.Options) (*mqtt.Session, error) {
-		o.URL, o.ClientID, o.TLS = "mqtts://"+addr, id.ClientID(), identitytest.Open(t, ca, id).ClientTLS(identity.Broker)
-		s, err := mqtt.Dial(context.Background(), o)
-		if err == nil {
-			t.Cleanup(func() { _ = s.Close() })
+func newSite(t *testing.T) *site {
+	t.Helper()
+	ca := identitytest.New(t, "courtside.test")
+	s := &site{T: t, ca: ca, north: ca.Gateway(string(venue), string(north)), south: ca.Gateway(string(venue), string(south)),
+		wall: ca.Subscriber(string(venue), "wall"), acks: make(chan mqtt.Message, 100)}
+	s.addr = mosquitto(t, ca, s.north, s.south, s.wall, ca.Aggregator(), ca.Broker())
+	s.cloud = reach(t, ca, "mqtts://"+s.addr)
+	s.cloud.up(t, true)
+	s.gateway = s.connected(s.north, mqtt.Options{Will: will("death"), OnMessage: func(m mqtt.Message) {
+		if m.Topic != wire.CloudStatusTopic {
+			s.acks <- m
 		}
-		return s, err
+	}})
+	return s
+}
+
+// will is one on gw-north's status.
+func will(text string) *mqtt.Message {
+	return &mqtt.Message{Topic: topic(north, wire.StatusCh), Payload: []byte(text), QoS: 1, Retained: true}
+}
+
+// dial connects under id, and under its client id unless o has another.
+func (s *site) dial(id identity.ID, o mqtt.Options) (*mqtt.Session, error) {
+	if o.ClientID == "" {
+		o.ClientID = id.ClientID()
 	}
-	got := make(chan mqtt.Message, 100)
-	sub, err := dial(wall, mqtt.Options{OnMessage: func(m mqtt.Message) { got <- m }})
+	o.URL, o.TLS = "mqtts://"+s.addr, identitytest.Open(s, s.ca, id).ClientTLS(identity.Broker)
+	session, err := mqtt.Dial(context.Background(), o)
+	if err == nil {
+		s.Cleanup(func() { _ = session.Close() })
+	}
+	return session, err
+}
+
+func (s *site) connected(id identity.ID, o mqtt.Options) *mqtt.Session {
+	s.Helper()
+	session, err := s.dial(id, o)
 	if err != nil {
-		t.Fatal(err)
+		s.Fatal(err)
 	}
+	return session
+}
+
+// hears waits for the next message that the aggregator gets.
+func (s *site) hears(what, payload string) {
+	s.Helper()
+	if m := wait(s.T, what, s.cloud.messages); string(m.Payload) != payload || m.Topic.Gateway != north {
+		s.Errorf("the aggregator got %+v %s, want %s", m.Topic, m.Payload, payload)
+	}
+}
+
+func TestI7AtMosquitto(t *testing.T) {
+	s := newSite(t)
+	got := make(chan mqtt.Message, 100)
+	sub := s.connected(s.wall, mqtt.Options{OnMessage: func(m mqtt.Message) { got <- m }})
 	if err := sub.Subscribe(context.Background(), "courtside/1/dal-001/#"); err != nil {
 		t.Fatal(err)
 	}
-	acks := make(chan mqtt.Message, 100)
-	gw, err := dial(gwNorth, mqtt.Options{OnMessage: func(m mqtt.Message) {
-		if m.Topic != wire.CloudStatusTopic { // everybody may read that
-			acks <- m
-		}
-	},
-		Will: &mqtt.Message{Topic: topic(north, wire.StatusCh), Payload: []byte("death"), QoS: 1, Retained: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	// mosquitto grants a foreign subscription in words and delivers nothing; that is what counts.
-	if err := gw.Subscribe(context.Background(), topic(north, wire.AckCh)); err != nil {
+	if err := s.gateway.Subscribe(context.Background(), topic(north, wire.AckCh)); err != nil {
 		t.Fatal(err)
 	}
-	_ = gw.Subscribe(context.Background(), topic(south, wire.AckCh), "#")
+	_ = s.gateway.Subscribe(context.Background(), topic(south, wire.AckCh), "#")
 	for _, foreign := range foreignTopics() {
-		_ = publish(t, gw, mqtt.Message{Topic: foreign, Payload: []byte("forged"), QoS: 1, Retained: true})
+		_ = publish(t, s.gateway, mqtt.Message{Topic: foreign, Payload: []byte("forged"), QoS: 1, Retained: true})
 	}
 	for _, foreign := range []string{topic(north, wire.Live), topic(north, wire.AckCh), wire.StateTopic(venue, "x")} {
 		_ = publish(t, sub, mqtt.Message{Topic: foreign, Payload: []byte("forged"), QoS: 1})
 	}
-	if err := publish(t, gw, mqtt.Message{Topic: topic(north, wire.Live), Payload: []byte("own"), QoS: 1}); err != nil {
+	if err := publish(t, s.gateway, mqtt.Message{Topic: topic(north, wire.Live), Payload: []byte("own"), QoS: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if m := wait(t, "the own batch", f.messages); string(m.Payload) != "own" || m.Topic.Gateway != north {
-		t.Errorf("the aggregator got %+v", m)
-	}
+	s.hears("the own batch", "own")
 	if m := wait(t, "the own batch", got); string(m.Payload) != "own" {
 		t.Errorf("the subscriber got %s %s", m.Topic, m.Payload)
 	}
-	for _, g := range []identity.ID{gwSouth, gwNorth} { // the first must not reach gw-north
-		if err := f.Publish(topic(g.Name, wire.AckCh), []byte("ack"), 1, false); err != nil {
+	for _, g := range []identity.ID{s.south, s.north} { // the first must not reach gw-north
+		if err := s.cloud.Publish(topic(g.Name, wire.AckCh), []byte("ack"), 1, false); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if m := wait(t, "the ack", acks); m.Topic != topic(north, wire.AckCh) {
+	if m := wait(t, "the ack", s.acks); m.Topic != topic(north, wire.AckCh) {
 		t.Errorf("the gateway got %s %s", m.Topic, m.Payload)
 	}
-	if err := f.Publish(wire.StateTopic(venue, "occupancy"), []byte("state"), 0, true); err != nil {
+	if err := s.cloud.Publish(wire.StateTopic(venue, "occupancy"), []byte("state"), 0, true); err != nil {
 		t.Fatal(err)
 	}
 	if m := wait(t, "the state, and no ack before", got); m.Topic != wire.StateTopic(venue, "occupancy") {
 		t.Errorf("the subscriber got %s %s", m.Topic, m.Payload)
 	}
+}
 
-	// Another gateway's client id does not take its connection over: the user name stands in for it.
-	south, err := mqtt.Dial(context.Background(), mqtt.Options{URL: "mqtts://" + addr, ClientID: gwNorth.CommonName(),
-		TLS: identitytest.Open(t, ca, gwSouth).ClientTLS(identity.Broker)})
-	if err == nil {
-		defer func() { _ = south.Close() }()
-	}
-	if err := publish(t, gw, mqtt.Message{Topic: topic(north, wire.Live), Payload: []byte("still here"), QoS: 1}); err != nil {
+// TestI7NoTakeoverAtMosquitto: another gateway's client id does not take its connection over: the user name stands in for it.
+func TestI7NoTakeoverAtMosquitto(t *testing.T) {
+	s := newSite(t)
+	_, _ = s.dial(s.south, mqtt.Options{ClientID: s.north.CommonName()}) // refused, or let in under its own name
+	if err := publish(t, s.gateway, mqtt.Message{Topic: topic(north, wire.Live), Payload: []byte("still here"), QoS: 1}); err != nil {
 		t.Errorf("the gateway was pushed out: %v", err)
 	}
-	wait(t, "the second batch", f.messages)
+	s.hears("the batch", "still here")
+}
 
-	forger, err := dial(gwSouth, mqtt.Options{Will: &mqtt.Message{Topic: topic(north, wire.StatusCh), Payload: []byte("forged"), QoS: 1, Retained: true}})
+// TestI7WillsAtMosquitto: a foreign will is not announced, one's own is.
+func TestI7WillsAtMosquitto(t *testing.T) {
+	s := newSite(t)
+	forger, err := s.dial(s.south, mqtt.Options{Will: will("forged")})
 	if err == nil { // its will must not be announced when the next one takes its place
-		defer func() { _ = forger.Close() }()
-		if _, err := dial(gwSouth, mqtt.Options{}); err != nil {
-			t.Fatal(err)
-		}
+		s.connected(s.south, mqtt.Options{})
 		wait(t, "the end of the forger", forger.Lost())
 	}
-	marker, err := dial(gwNorth, mqtt.Options{}) // ends the older connection, whose will is its own
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m := wait(t, "the death", f.messages); string(m.Payload) != "death" {
-		t.Errorf("the aggregator got %+v %s", m.Topic, m.Payload)
-	}
+	marker := s.connected(s.north, mqtt.Options{}) // ends the older connection, whose will is its own
+	s.hears("the death", "death")
 	if err := publish(t, marker, mqtt.Message{Topic: topic(north, wire.InvCh), Payload: []byte("marker"), QoS: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if m := wait(t, "the marker", f.messages); string(m.Payload) != "marker" {
-		t.Errorf("the aggregator got %+v %s", m.Topic, m.Payload)
-	}
+	s.hears("the marker", "marker")
 }
 
 func TestMosquittoWantsAnSVID(t *testing.T) {
