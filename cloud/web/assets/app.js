@@ -182,7 +182,11 @@ async function refresh() {
 }
 
 function drawHouse() {
-  if (house) drawHistory($("history"), past, house.seats, house);
+  if (!house) return;
+  const shown = drawHistory($("history"), past, house.seats, house);
+  $("key-unknown").hidden = !shown.some((p) => p.unknown);
+  $("key-lost").hidden = !shown.some((p) => p.lost);
+  $("key-pending").hidden = !shown.some((p) => p.pending);
 }
 
 // showScale says what a layer's colours mean.

@@ -33,9 +33,12 @@ function sized(share) {
   return i;
 }
 
-function dotted(good, text) {
+function dotted(good, text) { return beside(good ? "good" : "bad", text); }
+function marked(text) { return beside("some", text); }
+
+function beside(cls, text) {
   const f = document.createDocumentFragment();
-  f.append(element("i", `dot ${good ? "good" : "bad"}`), text);
+  f.append(element("i", `dot ${cls}`), text);
   return f;
 }
 
@@ -46,11 +49,13 @@ function fill(id, rows, none) {
 export function showGates(gates) {
   const most = Math.max(1, ...gates.map((g) => g.in + g.out));
   fill("gates", gates.map((g) => {
-    const r = row(g.name || g.gate, [[number.format(g.in), "up"], [number.format(g.out), "down"]], g.uncertain ? "not all lanes report" : ""), bar = element("div", "share");
+    const name = g.name || g.gate, r = row(g.uncertain ? marked(name) : name, [[number.format(g.in), "up"], [number.format(g.out), "down"]]), bar = element("div", "share");
+    r.title = g.uncertain ? `${name}: not all lanes report` : name;
     for (const v of [g.in, g.out]) bar.append(sized(v / most));
     r.append(bar);
     return r;
   }), "No gate is on the map, and none has reported.");
+  $("gates-note").hidden = !gates.some((g) => g.uncertain);
 }
 
 function panelCell(p) {

@@ -4,6 +4,7 @@ import { palette } from "./theme.js";
 
 const compact = new Intl.NumberFormat("en-US", { notation: "compact" });
 
+// drawHistory returns what it has drawn.
 export function drawHistory(canvas, history, seats, now) {
   const dpr = Math.min(window.devicePixelRatio || 1, 2), box = canvas.getBoundingClientRect(), c = palette();
   const w = canvas.width = Math.round(box.width * dpr), h = canvas.height = Math.round(box.height * dpr);
@@ -14,7 +15,7 @@ export function drawHistory(canvas, history, seats, now) {
   g.fillStyle = c.dim;
   if (shown.length < 2 || !seats) {
     g.fillText(seats ? "not enough history yet" : "no seats, no history", 0, h / 2);
-    return;
+    return [];
   }
   const pad = 17 * dpr, left = Math.ceil(Math.max(...[seats / 2, seats].map((v) => g.measureText(compact.format(v)).width))) + 6 * dpr, t0 = shown[0].t, t1 = shown[shown.length - 1].t;
   const x = (t) => left + (t - t0) / (t1 - t0 || 1) * (w - left), y = (v) => h - pad - v / seats * (h - pad - 10 * dpr);
@@ -44,6 +45,7 @@ export function drawHistory(canvas, history, seats, now) {
   g.fillText(end, w - g.measureText(end).width, h - 2 * dpr);
   canvas.setAttribute("aria-label", `Occupied seats from ${time(t0)} to ${end}: now ${now.occupied} of ${seats}, at most ${shown.reduce((m, p) => Math.max(m, p.occupied), 0)}`
     + `${shown.some((p) => p.lost) ? "; samples were lost" : ""}${shown.some((p) => p.pending) ? "; samples are pending" : ""}`);
+  return shown;
 }
 
 // grid draws a line and a figure for each of the values.
