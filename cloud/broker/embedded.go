@@ -116,7 +116,7 @@ func NewEmbedded(o EmbeddedOptions) (*Embedded, error) {
 	registry := &registry{perIdentity: o.Limits.MaxPerIdentity, clients: map[string]*conn{}, counts: map[identity.ID]int{}}
 	e.listener = &listener{tcp: tcp, config: o.TLS, limits: o.Limits, refusals: newRefusals(o.Log, o.Now), now: o.Now, log: o.Log,
 		ctx: ctx, cancel: cancel, handshakes: make(chan struct{}, o.Limits.MaxHandshakes),
-		turns: make(chan struct{}, turnsPerCPU*runtime.GOMAXPROCS(0)), conns: map[*conn]struct{}{}}
+		turns: make(chan struct{}, runtime.GOMAXPROCS(0)), conns: map[*conn]struct{}{}}
 	e.listener.ended = func(c *conn) {
 		e.forget(c)
 		registry.release(c)

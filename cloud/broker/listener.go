@@ -19,12 +19,11 @@ import (
 // acceptPause is how long accepting pauses after an error, such as too many open files.
 const acceptPause = 100 * time.Millisecond
 
-// Handshakes take turns. Half a thousand gateways that return at once would else keep the connections that are open from the processors
-// until all of them are through.
+// Handshakes take turns, one a processor. Half a thousand gateways that return at once would else keep the connections that are open from
+// the processors until all of them are through.
 const (
-	turnsPerCPU  = 4
-	turnLength   = 30 * time.Millisecond // a peer that takes longer is waited for without one
-	turnPatience = time.Second           // for a turn; then it goes without one
+	turnLength   = 20 * time.Millisecond // a peer that takes longer, or is far, is waited for without one
+	turnPatience = 5 * time.Second       // for a turn; then it goes without one
 )
 
 // listener accepts connections, makes their handshakes and watches over their lives. It implements

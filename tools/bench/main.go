@@ -41,6 +41,13 @@ type flags struct {
 }
 
 func main() {
+	if slices.Equal(os.Args[1:], []string{crowdProgram}) {
+		if err := runCrowd(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	f, err := parse(os.Args[1:])
 	if errors.Is(err, flag.ErrHelp) {
 		return

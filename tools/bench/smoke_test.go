@@ -1,13 +1,28 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/courtside-edge/courtside/tools/loadgen"
 )
+
+// TestMain lets a measurement start this program as its gateways.
+func TestMain(m *testing.M) {
+	if slices.Equal(os.Args[1:], []string{crowdProgram}) {
+		if err := runCrowd(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
 
 // TestSmoke runs three measurements with the real programs, for a moment: every row has a figure, nothing is missing, and nothing is left.
 func TestSmoke(t *testing.T) {
