@@ -148,7 +148,10 @@ func (f *frames) list(ctx context.Context, w io.Writer) error {
 	for _, s := range a.Frames {
 		fmt.Fprintf(tab, "%d\t%s\t%s\t%d\t%s\t%s\n", s.Offset, s.Gateway, s.Received.Format(time.RFC3339), s.Bytes, s.Reason, s.Detail)
 	}
-	return tab.Flush()
+	if err := tab.Flush(); err != nil {
+		return err
+	}
+	return summarise(w, a.Frames)
 }
 
 func (f *frames) show(ctx context.Context, w io.Writer, offset string) error {

@@ -54,6 +54,11 @@ func TestFramesListShowReprocess(t *testing.T) {
 	if err != nil || !strings.Contains(out, "device-not-granted") || !strings.Contains(out, "truncated") && !strings.Contains(out, "not-frame") {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	for _, want := range []string{"1 of gw-north: device-not-granted: ", "next  add the device to this gateway in the aggregator's configuration"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
 	offset := fmt.Sprint(v.SetAside()[0].Offset)
 	if out, err = run("frames", "show", offset, "--api", addr); err != nil || !strings.Contains(out, "plc-seats/seat/101/a/3 = true") || !strings.Contains(out, "51 2a 4d 18") {
 		t.Errorf("%v\n%s", err, out)
