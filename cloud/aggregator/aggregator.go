@@ -140,7 +140,7 @@ func (a *Aggregator) makeVenues() error {
 		if err != nil {
 			return err
 		}
-		h := api.House{Venue: v}
+		h := api.House{Venue: v, Replaying: a.replaying}
 		if cv.Map != nil {
 			if h.Maps, err = heatmap.New(v, cv.Cell); err != nil {
 				return err
@@ -152,7 +152,7 @@ func (a *Aggregator) makeVenues() error {
 	a.keeper.teach(a.ingest)
 	a.traces = trace.NewExporter(trace.Options{Endpoint: a.c.Trace.Endpoint, Service: "courtside-aggregator", Version: a.d.Version, Log: a.d.Log})
 	a.reached.Store(a.keeper.from())
-	a.metrics = metrics.New(metrics.Sources{Venues: all, Ingest: a.ingest.Stats, Broker: a.brokerStats, LogSize: a.logSize, Enrol: a.enrolStats()})
+	a.metrics = metrics.New(metrics.Sources{Venues: all, Ingest: a.ingest.Stats, Broker: a.brokerStats, LogSize: a.logSize, Enrol: a.enrolStats(), Replaying: a.replaying})
 	return nil
 }
 
@@ -241,10 +241,18 @@ func (a *Aggregator) followed(r log.Record, err error) {
 	}
 }
 
-// ready says why the aggregator may not be relied on yet, or nil.
-func (a *Aggregator) ready() error {
+// replaying says how far the log has been replayed, or nil when the venues are what they were when the aggregator ended.
+func (a *Aggregator) replaying() error {
 	if n := a.reached.Load(); n < a.target {
 		return fmt.Errorf("replaying the log: record %d of %d", n, a.target)
+	}
+	return nil
+}
+
+// ready says why the aggregator may not be relied on yet, or nil.
+func (a *Aggregator) ready() error {
+	if err := a.replaying(); err != nil {
+		return err
 	}
 	if _, err := a.identity.ID(); err != nil {
 		return err

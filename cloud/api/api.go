@@ -23,6 +23,16 @@ const DefaultMaxStreams = 500
 type House struct {
 	Venue *venue.Venue
 	Maps  *heatmap.Mapper // nil for a venue without a map
+	// Replaying says how far the log has been replayed, nil as soon as the venue is what it was when the aggregator ended. Until then nothing is
+	// answered of it: numbers that step back are worse than none. A nil func is never replaying.
+	Replaying func() error
+}
+
+func (h House) replaying() error {
+	if h.Replaying == nil {
+		return nil
+	}
+	return h.Replaying()
 }
 
 // Options describe the API.
@@ -104,19 +114,40 @@ func (a *API) house(id string) (House, error) {
 	return h, nil
 }
 
+// settled is house for what changes with the venue's state: refused while that is being replayed.
+func (a *API) settled(id string) (House, error) {
+	h, err := a.house(id)
+	if err != nil {
+		return h, err
+	}
+	return h, notYet(h)
+}
+
+// notYet is the answer as long as a house is being replayed, nil after that.
+func notYet(h House) error {
+	why := h.replaying()
+	if why == nil {
+		return nil
+	}
+	return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable("not yet: "+why.Error()+"; /readyz says when"), http.Header{"Retry-After": {"2"}})
+}
+
 // VenueInput is the path parameter that most operations share.
 type VenueInput struct {
 	Venue string `path:"venue" example:"dal-001" doc:"the venue's id"`
 }
+
+// unavailable are the errors of what is asked of a venue.
+func unavailable() []int { return []int{http.StatusNotFound, http.StatusServiceUnavailable} }
 
 // body wraps an answer as huma wants it.
 type body[T any] struct{ Body T }
 
 // get registers a GET operation on one venue.
 func get[T any](a *API, id, path, summary string, answer func(House) T) {
-	op := huma.Operation{OperationID: id, Method: http.MethodGet, Path: "/v1/venues/{venue}" + path, Summary: summary, Tags: []string{"venues"}, Errors: []int{http.StatusNotFound}}
+	op := huma.Operation{OperationID: id, Method: http.MethodGet, Path: "/v1/venues/{venue}" + path, Summary: summary, Tags: []string{"venues"}, Errors: unavailable()}
 	huma.Register(a.huma, op, func(_ context.Context, in *VenueInput) (*body[T], error) {
-		h, err := a.house(in.Venue)
+		h, err := a.settled(in.Venue)
 		if err != nil {
 			return nil, err
 		}

@@ -34,9 +34,9 @@ type ReprocessAnswer struct {
 func (a *API) registerFrames() {
 	get(a, "get-frames", "/frames", "Frames that are set aside", func(h House) FramesAnswer { return FramesAnswer{h.Venue.Basis(), h.Venue.SetAside()} })
 	op := huma.Operation{OperationID: "get-frame", Method: http.MethodGet, Path: "/v1/venues/{venue}/frames/{offset}", Summary: "One frame that is set aside, as far as it can be read",
-		Tags: []string{"venues"}, Errors: []int{http.StatusNotFound}}
+		Tags: []string{"venues"}, Errors: unavailable()}
 	huma.Register(a.huma, op, func(_ context.Context, in *FrameInput) (*body[venue.FrameView], error) {
-		h, err := a.house(in.Venue)
+		h, err := a.settled(in.Venue)
 		if err != nil {
 			return nil, err
 		}
@@ -47,10 +47,10 @@ func (a *API) registerFrames() {
 		return &body[venue.FrameView]{f}, nil
 	})
 	op = huma.Operation{OperationID: "reprocess-frame", Method: http.MethodPost, Path: "/v1/venues/{venue}/frames/{offset}/reprocess", Summary: "Try a frame again that is set aside",
-		Description: "Answered on the aggregator's own machine only.", Tags: []string{"venues"}, Errors: []int{http.StatusForbidden, http.StatusNotFound}}
+		Description: "Answered on the aggregator's own machine only.", Tags: []string{"venues"}, Errors: append(unavailable(), http.StatusForbidden)}
 	op.Middlewares = huma.Middlewares{a.localOnly}
 	huma.Register(a.huma, op, func(_ context.Context, in *FrameInput) (*body[ReprocessAnswer], error) {
-		h, err := a.house(in.Venue)
+		h, err := a.settled(in.Venue)
 		if err != nil {
 			return nil, err
 		}

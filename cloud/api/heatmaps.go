@@ -58,7 +58,7 @@ func layersOf(h House) []string {
 func (a *API) registerHeatmaps() {
 	const path = "/v1/venues/{venue}/heatmaps/{layer}"
 	op := huma.Operation{OperationID: "get-heatmap", Method: http.MethodGet, Path: path, Summary: "One heatmap layer as a grid",
-		Description: "Asked for with `Accept: image/png` or `?format=png` it answers as the PNG operation does.", Tags: []string{"heatmaps"}, Errors: []int{http.StatusNotFound}}
+		Description: "Asked for with `Accept: image/png` or `?format=png` it answers as the PNG operation does.", Tags: []string{"heatmaps"}, Errors: unavailable()}
 	huma.Register(a.huma, op, func(_ context.Context, in *gridInput) (*body[HeatmapAnswer], error) {
 		basis, g, err := a.draw(&in.HeatmapInput)
 		if err != nil {
@@ -66,7 +66,7 @@ func (a *API) registerHeatmaps() {
 		}
 		return &body[HeatmapAnswer]{HeatmapAnswer{basis, g}}, nil
 	})
-	op = huma.Operation{OperationID: "get-heatmap-png", Method: http.MethodGet, Path: path + "/png", Summary: "One heatmap layer as a picture, y upwards", Tags: []string{"heatmaps"}, Errors: []int{http.StatusNotFound},
+	op = huma.Operation{OperationID: "get-heatmap-png", Method: http.MethodGet, Path: path + "/png", Summary: "One heatmap layer as a picture, y upwards", Tags: []string{"heatmaps"}, Errors: unavailable(),
 		Responses: map[string]*huma.Response{"200": {Description: "The layer; absent cells are transparent", Content: map[string]*huma.MediaType{"image/png": {}}}}}
 	huma.Register(a.huma, op, func(_ context.Context, in *pngInput) (*pngAnswer, error) {
 		_, g, err := a.draw(&in.HeatmapInput)
@@ -82,7 +82,7 @@ func (a *API) registerHeatmaps() {
 }
 
 func (a *API) draw(in *HeatmapInput) (venue.Basis, heatmap.Grid, error) {
-	h, err := a.house(in.Venue)
+	h, err := a.settled(in.Venue)
 	if err != nil {
 		return venue.Basis{}, heatmap.Grid{}, err
 	}

@@ -52,7 +52,7 @@ func (a *API) registerStream() {
 	op.Middlewares = huma.Middlewares{a.admitStream}
 	op.Responses = map[string]*huma.Response{"200": {Description: "Events, as long as the reader stays", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: a.eventSchema()}}}}
 	huma.Register(a.huma, op, func(_ context.Context, in *VenueInput) (*huma.StreamResponse, error) {
-		h, err := a.house(in.Venue)
+		h, err := a.settled(in.Venue)
 		if err != nil {
 			return nil, err
 		}

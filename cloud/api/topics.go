@@ -30,7 +30,9 @@ func PublishState(ctx context.Context, h House, p Publisher, log *slog.Logger) {
 	tick := time.NewTicker(topicsEvery)
 	defer tick.Stop()
 	for {
-		t.step(time.Now())
+		if h.replaying() == nil { // what is retained is newer than what a replay has got to
+			t.step(time.Now())
+		}
 		select {
 		case <-ctx.Done():
 			return

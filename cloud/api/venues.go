@@ -71,8 +71,13 @@ func (a *API) registerVenues() {
 	a.registerFrames()
 	a.registerPoints()
 	a.registerHistory()
-	huma.Register(a.huma, huma.Operation{OperationID: "list-gateways", Method: http.MethodGet, Path: "/v1/gateways", Summary: "The gateways of all venues", Tags: []string{"gateways"}},
+	huma.Register(a.huma, huma.Operation{OperationID: "list-gateways", Method: http.MethodGet, Path: "/v1/gateways", Summary: "The gateways of all venues", Tags: []string{"gateways"}, Errors: []int{http.StatusServiceUnavailable}},
 		func(context.Context, *struct{}) (*body[GatewaysAnswer], error) {
+			for _, h := range a.o.Houses {
+				if err := notYet(h); err != nil {
+					return nil, err
+				}
+			}
 			return &body[GatewaysAnswer]{a.gateways()}, nil
 		})
 	a.registerMap()
@@ -130,9 +135,9 @@ type PointsAnswer struct {
 }
 
 func (a *API) registerPoints() {
-	op := huma.Operation{OperationID: "get-points", Method: http.MethodGet, Path: "/v1/venues/{venue}/points", Summary: "Present values of points", Tags: []string{"venues"}, Errors: []int{http.StatusNotFound}}
+	op := huma.Operation{OperationID: "get-points", Method: http.MethodGet, Path: "/v1/venues/{venue}/points", Summary: "Present values of points", Tags: []string{"venues"}, Errors: unavailable()}
 	huma.Register(a.huma, op, func(_ context.Context, in *pointsInput) (*body[PointsAnswer], error) {
-		h, err := a.house(in.Venue)
+		h, err := a.settled(in.Venue)
 		if err != nil {
 			return nil, err
 		}
@@ -161,10 +166,10 @@ type historyInput struct {
 const historyKept = 1500
 
 func (a *API) registerHistory() {
-	op := huma.Operation{OperationID: "get-occupancy-history", Method: http.MethodGet, Path: "/v1/venues/{venue}/occupancy/history", Summary: "The house at the end of each bucket of time", Tags: []string{"venues"}, Errors: []int{http.StatusNotFound}}
+	op := huma.Operation{OperationID: "get-occupancy-history", Method: http.MethodGet, Path: "/v1/venues/{venue}/occupancy/history", Summary: "The house at the end of each bucket of time", Tags: []string{"venues"}, Errors: unavailable()}
 	one := make(chan struct{}, 1) // a long history takes an arena half a second of one core: whoever asks waits, and nobody else does
 	huma.Register(a.huma, op, func(ctx context.Context, in *historyInput) (*body[HistoryAnswer], error) {
-		h, err := a.house(in.Venue)
+		h, err := a.settled(in.Venue)
 		if err != nil {
 			return nil, err
 		}

@@ -59,8 +59,10 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	for _, v := range c.s.Venues {
-		collectVenue(ch, v)
+	if c.s.Replaying == nil || c.s.Replaying() == nil {
+		for _, v := range c.s.Venues {
+			collectVenue(ch, v)
+		}
 	}
 	if c.s.Ingest != nil {
 		s := c.s.Ingest()

@@ -1,6 +1,7 @@
 package metrics_test
 
 import (
+	"errors"
 	"math"
 	"net/http/httptest"
 	"os"
@@ -152,5 +153,25 @@ func TestGridIsBounded(t *testing.T) {
 	}
 	if strings.Contains(text, `x="-9223372036854775808"`) || strings.Contains(text, `x="9223372036854775807"`) {
 		t.Error("what is no place is exported as one")
+	}
+}
+
+// Prometheus takes a counter that steps back for one that began anew, and adds all that it had counted once more.
+func TestNoCounterStepsBackInAReplay(t *testing.T) {
+	r, _ := withTracker(t)
+	replaying := errors.New("replaying the log: record 3 of 9")
+	m := metrics.New(metrics.Sources{Venues: []*venue.Venue{r.V}, LogSize: func() (uint64, uint64) { return 9, 900 }, Replaying: func() error { return replaying }})
+	text := scrape(t, m, "text/plain")
+	for _, name := range []string{"courtside_passages_total{", "courtside_seats{", "courtside_gateway_up{"} {
+		if strings.Contains(text, name) {
+			t.Errorf("%s is exported while the log is replayed", name)
+		}
+	}
+	if !strings.Contains(text, "courtside_log_records 9") {
+		t.Error("what is no venue's is not exported")
+	}
+	replaying = nil
+	if text := scrape(t, m, "text/plain"); !strings.Contains(text, "courtside_seats{") {
+		t.Error("nothing is exported of the venue after the replay")
 	}
 }

@@ -24,6 +24,9 @@ type Sources struct {
 	Broker  func() (clients int, refused map[string]uint64) // nil for a broker that is not ours
 	LogSize func() (records, bytes uint64)                  // nil when not known
 	Enrol   func() enrol.Stats                              // nil when gateways do not enrol here
+	// Replaying is nil, or returns nil, when the venues are what they were when the process ended. Until then nothing is exported of them: a
+	// counter that steps back is a counter that began anew, and all that it had counted would be counted twice.
+	Replaying func() error
 }
 
 // Metrics is the aggregator's registry. Observe is safe for concurrent use.
