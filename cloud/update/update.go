@@ -1,4 +1,5 @@
-// Package update serves updates to gateways: the files of one folder whose names end in .raucb, over HTTPS with mutual TLS, in parts.
+// Package update serves updates to gateways: the files of one folder whose names end in .raucb, over HTTPS with mutual TLS, in parts. It also takes the
+// orders of this machine's owner to install one.
 //
 // Only gateways of the trust domain are served, and only names directly in the folder: no folder below it, nothing that begins with a dot, no link that leads
 // out of it, no list. Updates are signed; that a gateway may read them gives it nothing that it could not verify.

@@ -27,18 +27,18 @@
 //
 // A point is a float, or an int with its scale: then it holds the nearest step.
 //
-//	what fails                                     what happens
-//	the system cannot be reached                   Open fails, transient
-//	its certificate is not the one that is wanted  Open fails, permanent; so do missing and unreadable files
-//	it does not know the method, or refuses us     the subscription ends, permanent
-//	it closes the stream, or restarts              the subscription ends, transient
-//	bytes that are no PlayerPosition, 4 KiB of one the subscription ends, transient
-//	a player is not reported for stale_after       both points bad (timeout), or bad (waiting for initial data) before the first time
-//	nobody is reported for silence                 the subscription ends, transient: a dead stream looks like an empty court
-//	a position is not finite, or beyond 100 km     both points bad (out of range)
-//	a position is not newer than the player's last ignored, unless the player was stale: repeated, or overtaken
-//	a player whom no point names                   ignored, said once
-//	the reader is slower than the system           gRPC's flow control holds the system back; nothing is dropped here
+//	what fails                                      what happens
+//	the system cannot be reached                    Open fails, transient
+//	its certificate is not the one that is wanted   Open fails, permanent; so do missing and unreadable files
+//	it does not know the method, or refuses us      the subscription ends, permanent
+//	it closes the stream, or restarts               the subscription ends, transient
+//	bytes that are no PlayerPosition, 4 KiB of one  the subscription ends, transient
+//	a player is not reported for stale_after        both points bad (timeout), or bad (waiting for initial data) before the first time
+//	nobody is reported for silence                  the subscription ends, transient: a dead stream looks like an empty court
+//	a position is not finite, or beyond 100 km      both points bad (out of range)
+//	a position is not newer than the player's last  ignored, unless the player was stale: repeated, or overtaken
+//	a player whom no point names                    ignored, said once
+//	the reader is slower than the system            gRPC's flow control holds the system back; nothing is dropped here
 //
 // Liveness is the age of data, never the state of the connection. The timestamp of a position is kept as device time; it
 // orders the positions of one player and dates nothing.

@@ -4,13 +4,13 @@
 // Debian's policy for RAUC lets every local user call it; RAUC itself verifies each update against its keyring before it writes a byte. A connection is made for
 // each call, so that a bus or a service that was restarted is no state to be repaired.
 //
-//	what fails                                 what the caller gets
-//	no system bus, or no RAUC on it            slot.ErrNoRAUC
-//	RAUC is busy                               slot.ErrBusy
-//	the signature, the keyring, the compatible what RAUC says, as it says it
-//	an install that fails half-way             RAUC's last error; the slot is left marked bad, the running one is booted next
-//	RAUC ends while it installs                an error that says so
-//	the caller goes                            its context's error; RAUC goes on by itself and cannot be stopped
+//	what fails                                  what the caller gets
+//	no system bus, or no RAUC on it             slot.ErrNoRAUC
+//	RAUC is busy                                slot.ErrBusy
+//	the signature, the keyring, the compatible  what RAUC says, as it says it
+//	an install that fails half-way              RAUC's last error; the slot is left marked bad, the running one is booted next
+//	RAUC ends while it installs                 an error that says so
+//	the caller goes                             its context's error; RAUC goes on by itself and cannot be stopped
 package rauc
 
 import (

@@ -4,10 +4,10 @@
 // during disk work, and runs the disk work of each lane on a goroutine of its own. Critical batches that
 // are appended while a sync runs share the next one (group commit).
 //
-//	what fails                  what happens
-//	a store                     logged once when it begins and once when it ends; the spool tries again, see its own table
-//	a batch cannot be read back it drops with a gap; after an error that may pass it is tried again later
-//	stop                        what is in RAM is stored, the epoch is marked as closed cleanly
+//	what fails                   what happens
+//	a store                      logged once when it begins and once when it ends; the spool tries again, see its own table
+//	a batch cannot be read back  it drops with a gap; after an error that may pass it is tried again later
+//	stop                         what is in RAM is stored, the epoch is marked as closed cleanly
 package store
 
 import (
