@@ -123,24 +123,6 @@ func (s *series) definiteAt(at int) definite {
 	return definite{}
 }
 
-// occupancyAtEnd returns the seat's state at the end of bucket, from the edges alone. lost is what the holes until then hide.
-func (s *series) occupancyAtEnd(bucket, end int64, lost *shades) Occupancy {
-	at := sort.Search(len(s.edges), func(k int) bool { return s.edges[k].bucket > bucket })
-	if at == 0 {
-		return Unknown
-	}
-	e := &s.edges[at-1]
-	silence := s.last.point.MaxSilence
-	if e.bad || silence > 0 && end-e.last.wall > 2*int64(silence) || lost != nil && lost[e.last.lane-1].hides(&e.last) {
-		return Unknown
-	}
-	d := s.definiteAt(at - 1)
-	if lost != nil && d.occupancy != Unknown && lost[d.lane-1].hides(&d.stamp) {
-		return Unknown // within its hysteresis band a seat is what it was, and that is lost
-	}
-	return d.occupancy
-}
-
 // judge returns what a sample says by itself: Unknown inside the hysteresis band, for bad quality, and for a
 // numeric point without hysteresis.
 func judge(o *observation) Occupancy {

@@ -142,13 +142,3 @@ func (p *pointState) isCounter() bool {
 	}
 	return false
 }
-
-// occupancyAtEnd returns the seat's state at the end of a bucket: of the best-ranked gateway that knows it.
-func (p *pointState) occupancyAtEnd(bucket, end int64, lost map[*gateway]*shades) Occupancy {
-	for _, s := range p.series {
-		if o := s.occupancyAtEnd(bucket, end, lost[s.gateway]); o != Unknown {
-			return o
-		}
-	}
-	return Unknown
-}
