@@ -1,4 +1,4 @@
-// Package gpio reads contacts and pulses on the board's own lines, through the kernel's GPIO character device, and lights its status LED.
+// Package gpio reads contacts and pulses on the board's own lines, through the kernel's GPIO character device.
 //
 // A device is the board, or one of its chips. A bool state point is a dry contact; an int counter point counts pulses.
 //

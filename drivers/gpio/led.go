@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// LED is the board's status LED, or a relay in its place: the one output that the gateway drives. It is for one goroutine at a time.
+// LED is a light on a line, for a program of one's own; the gateway's is package led's, of the kernel's LED class. It is for one goroutine at a time.
 type LED struct {
 	line string
 	output
