@@ -1,6 +1,7 @@
 package venue
 
 import (
+	"slices"
 	"time"
 
 	"github.com/courtside-edge/courtside/sync/point"
@@ -127,12 +128,14 @@ func (v *Venue) Basis() Basis {
 
 // worseClock returns the less trustworthy of two clock sources.
 func worseClock(a, b string) string {
-	order := map[string]int{"": 0, "none": 1, "ntp": 2, "cloud": 3, "system": 4, "bounds": 5, "unknown": 6}
-	if order[b] > order[a] {
+	if slices.Index(clocks, b) > slices.Index(clocks, a) {
 		return b
 	}
 	return a
 }
+
+// clocks are the sources of time as answers name them, the most trustworthy first.
+var clocks = []string{"", "none", "ntp", "cloud", "system", "bounds", "unknown"}
 
 // pending returns how many batches the gateway's newest inventory says it still holds and the venue does not have.
 func (g *gateway) pending() (n uint64) {
