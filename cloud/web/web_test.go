@@ -69,7 +69,7 @@ func TestPageIsServedAndKept(t *testing.T) {
 
 func TestScriptsFindWhatTheyName(t *testing.T) {
 	html, css := asset(t, "index.html"), asset(t, "style.css")
-	ids := regexp.MustCompile(`(?:\$|fill)\("([a-z-]+)"`)
+	ids := regexp.MustCompile(`(?:\$|fill|figure)\("([a-z-]+)"`)
 	imports := regexp.MustCompile(`from "\./([a-z]+\.js)"`)
 	for name, text := range scripts(t) {
 		for _, m := range ids.FindAllStringSubmatch(text, -1) {

@@ -1,6 +1,6 @@
 // The page: reads the live stream of one venue and shows it. It asks the API like any other program would.
 import { Bowl } from "./bowl.js";
-import { Sections, clock, element, number, plural, showGates, showGateways, showPanels } from "./cards.js";
+import { Sections, clock, element, figure, number, plural, showGates, showGateways, showPanels } from "./cards.js";
 import { drawHistory } from "./history.js";
 import { onScheme, shade } from "./theme.js";
 
@@ -119,11 +119,11 @@ function link(state, text) {
 function showSummary(s) {
   asOf = s.as_of;
   const share = s.seats ? s.occupied / s.seats : 0, percent = (share * 100).toFixed(1);
-  $("occupied").textContent = number.format(s.occupied);
+  figure("occupied", s.occupied);
   $("share").textContent = s.seats ? `of ${number.format(s.seats)} · ${percent} %` : "";
   $("share-bar").style.width = `${share * 100}%`;
-  $("inside").textContent = number.format(s.inside);
-  $("unknown").textContent = number.format(s.unknown);
+  figure("inside", s.inside);
+  figure("unknown", s.unknown);
   $("unknown-figure").classList.toggle("some", s.unknown > 0);
   $("clock").hidden = false;
   $("clock").textContent = `${clock(s.as_of)} · clock ${s.clock}`;
@@ -147,8 +147,8 @@ function showTrust(c) {
 
 function showRates(a) {
   const sum = (k) => a.gates.reduce((n, g) => n + g[k], 0);
-  $("in").textContent = number.format(a.in);
-  $("out").textContent = number.format(a.out);
+  figure("in", a.in);
+  figure("out", a.out);
   $("in-rate").textContent = rate(sum("in_per_minute"));
   $("out-rate").textContent = rate(sum("out_per_minute"));
 }

@@ -6,6 +6,13 @@ export const number = new Intl.NumberFormat("en-US");
 export const clock = (at) => new Date(at).toLocaleTimeString();
 export const plural = (n, one, many) => `${number.format(n)} ${n === 1 ? one : many}`;
 
+// figure shows a number large, and a long one less so.
+export function figure(id, n) {
+  const e = $(id);
+  e.textContent = number.format(n);
+  e.classList.toggle("long", e.textContent.length > 7);
+}
+
 export function element(tag, cls, text) {
   const e = document.createElement(tag);
   if (cls) e.className = cls;
@@ -20,6 +27,7 @@ function row(title, cells, note) {
   r.append(t, ...cells.map(([text, cls]) => {
     const c = element("span", `n ${cls}`);
     c.append(text);
+    c.title = c.textContent;
     return c;
   }));
   if (note) r.append(element("small", "", note));
@@ -47,6 +55,7 @@ function fill(id, rows, none) {
 }
 
 export function showGates(gates) {
+  $("gates").classList.toggle("wide", gates.some((g) => (g.name || g.gate).length > 9));
   const most = Math.max(1, ...gates.map((g) => g.in + g.out));
   fill("gates", gates.map((g) => {
     const name = g.name || g.gate, r = row(g.uncertain ? marked(name) : name, [[number.format(g.in), "up"], [number.format(g.out), "down"]]), bar = element("div", "share");
