@@ -19,7 +19,8 @@ import (
 // installed from a server without being stored first.
 func (b *Build) bundle(ctx context.Context) error {
 	b.Result.Bundle = b.name(".raucb")
-	return Bundle(ctx, BundleOptions{Slot: b.slotFile(), Compatible: "courtside-" + b.Board.ID, Version: b.Version, Keys: b.Result.Keys, Out: b.Result.Bundle, Work: filepath.Join(b.Work, "bundle"), Epoch: b.Epoch})
+	return Bundle(ctx, BundleOptions{Slot: b.slotFile(), Compatible: "courtside-" + b.Board.ID, Version: b.Version, Keys: b.Result.Keys,
+		Out: b.Result.Bundle, Work: filepath.Join(b.Work, "bundle"), Epoch: b.Epoch})
 }
 
 // BundleOptions say what a bundle holds.
@@ -81,7 +82,8 @@ func MakeKeys(dir, name string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	authority := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: name + " updates authority"}, NotBefore: time.Unix(0, 0), NotAfter: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
+	authority := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: name + " updates authority"},
+		NotBefore: time.Unix(0, 0), NotAfter: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -33,7 +33,8 @@ func (b *Build) boot(ctx context.Context) error {
 		return err
 	}
 	arch := map[string]string{"arm64": "arm64", "armhf": "arm"}[b.Board.Arch]
-	if _, err := b.command(ctx, "mkimage", "-A", arch, "-T", "script", "-C", "none", "-n", "Courtside", "-d", filepath.Join(b.Work, "boot.cmd"), filepath.Join(dir, "boot.scr")); err != nil {
+	if _, err := b.command(ctx, "mkimage", "-A", arch, "-T", "script", "-C", "none", "-n", "Courtside",
+		"-d", filepath.Join(b.Work, "boot.cmd"), filepath.Join(dir, "boot.scr")); err != nil {
 		return err
 	}
 	for _, f := range b.Board.Files {

@@ -13,14 +13,20 @@ import (
 
 // units are enabled in every image.
 func units() []string {
-	return []string{"systemd-networkd.service", "systemd-resolved.service", "systemd-timesyncd.service", "courtside-data.service", "courtside-setup.service", "courtside-gateway.service",
-		"courtside-confirm.service", "courtside-reboot.path", "courtside-console.service"}
+	return []string{
+		"systemd-networkd.service", "systemd-resolved.service", "systemd-timesyncd.service",
+		"courtside-data.service", "courtside-setup.service", "courtside-gateway.service",
+		"courtside-confirm.service", "courtside-reboot.path", "courtside-console.service",
+	}
 }
 
 // masked are units of Debian's that an unattended, read-only system has no use for, or that would offer a login.
 func masked() []string {
-	return []string{"getty@.service", "serial-getty@.service", "console-getty.service", "container-getty@.service", "getty.target", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer",
-		"dpkg-db-backup.timer", "systemd-networkd-wait-online.service", "systemd-firstboot.service", "systemd-hibernate-clear.service", "systemd-pcrphase.service", "debug-shell.service"}
+	return []string{
+		"getty@.service", "serial-getty@.service", "console-getty.service", "container-getty@.service", "getty.target", "debug-shell.service",
+		"e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "dpkg-db-backup.timer",
+		"systemd-networkd-wait-online.service", "systemd-firstboot.service", "systemd-hibernate-clear.service", "systemd-pcrphase.service",
+	}
 }
 
 // programs builds the gateway and gwctl for the board.
@@ -29,7 +35,8 @@ func (b *Build) programs(ctx context.Context) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+b.Version, "-o", out+"/", "./firmware/cmd/gateway", "./firmware/cmd/gwctl")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+b.Version,
+		"-o", out+"/", "./firmware/cmd/gateway", "./firmware/cmd/gwctl")
 	cmd.Dir, cmd.Env = b.Repo, append(os.Environ(), b.Board.Go()...)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, last(string(text), 15))
@@ -115,7 +122,11 @@ func (b *Build) identify() error {
 			return err
 		}
 	}
-	for link, to := range map[string]string{"etc/resolv.conf": "../run/systemd/resolve/stub-resolv.conf", "etc/courtside": "/data/etc/courtside", "etc/localtime": "/usr/share/zoneinfo/Etc/UTC"} {
+	for link, to := range map[string]string{
+		"etc/resolv.conf": "../run/systemd/resolve/stub-resolv.conf",
+		"etc/courtside":   "/data/etc/courtside",
+		"etc/localtime":   "/usr/share/zoneinfo/Etc/UTC",
+	} {
 		p := filepath.Join(root, link)
 		if err := os.RemoveAll(p); err != nil {
 			return err
@@ -199,8 +210,8 @@ func (b *Build) slot(ctx context.Context) error {
 		return fmt.Errorf("the system has %d MB and a slot %d", size>>20, slotSize>>20)
 	}
 	const uuid = "636f7572-7473-4964-8520-000000000001"
-	if _, err := b.command(ctx, "mke2fs", "-q", "-t", "ext4", "-b", "4096", "-O", "^has_journal,^metadata_csum,^64bit,^orphan_file", "-m", "0", "-L", "courtside", "-U", uuid, "-E", "hash_seed="+uuid,
-		"-d", root, b.slotFile(), fmt.Sprintf("%dM", size>>20)); err != nil {
+	if _, err := b.command(ctx, "mke2fs", "-q", "-t", "ext4", "-b", "4096", "-O", "^has_journal,^metadata_csum,^64bit,^orphan_file", "-m", "0",
+		"-L", "courtside", "-U", uuid, "-E", "hash_seed="+uuid, "-d", root, b.slotFile(), fmt.Sprintf("%dM", size>>20)); err != nil {
 		return err
 	}
 	_, err = b.command(ctx, "e2fsck", "-fn", b.slotFile())

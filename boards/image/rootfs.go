@@ -12,8 +12,11 @@ import (
 
 // excluded is what an image has no reader for.
 func excluded() []string {
-	return []string{"path-exclude=/usr/share/man/*", "path-exclude=/usr/share/doc/*", "path-include=/usr/share/doc/*/copyright", "path-exclude=/usr/share/locale/*", "path-exclude=/usr/share/info/*",
-		"path-exclude=/usr/share/lintian/*", "path-exclude=/usr/share/bash-completion/*", "path-exclude=/usr/share/zsh/*"}
+	return []string{
+		"path-exclude=/usr/share/man/*", "path-exclude=/usr/share/doc/*", "path-include=/usr/share/doc/*/copyright",
+		"path-exclude=/usr/share/locale/*", "path-exclude=/usr/share/info/*", "path-exclude=/usr/share/lintian/*",
+		"path-exclude=/usr/share/bash-completion/*", "path-exclude=/usr/share/zsh/*",
+	}
 }
 
 // rootfs unpacks the root file system of the architecture, made once for a list of packages and a state of the archive.

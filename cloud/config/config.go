@@ -180,7 +180,8 @@ func Load(path string) (*Config, error) {
 	f := defaults()
 	var faults settings.Faults
 	faults.Add(root.Decode(&f))
-	c := &Config{DataDir: string(f.DataDir), Identity: f.Identity, API: f.API, Broker: f.Broker, Log: f.Log, Limits: f.Limits, Sync: f.Sync, Snapshots: f.Snapshots, Retention: f.Retention, Trace: f.Trace, Enrol: f.Enrol, Updates: f.Updates}
+	c := &Config{DataDir: string(f.DataDir), Identity: f.Identity, API: f.API, Broker: f.Broker, Log: f.Log, Limits: f.Limits, Sync: f.Sync,
+		Snapshots: f.Snapshots, Retention: f.Retention, Trace: f.Trace, Enrol: f.Enrol, Updates: f.Updates}
 	checkEnrol(root, &f, &faults)
 	checkUpdates(root, &f.Updates, &faults)
 	checkIdentity(root, &f, &faults)

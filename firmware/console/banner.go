@@ -26,7 +26,8 @@ func (c *console) banner(ctx context.Context) {
 		}
 		return s
 	}
-	fmt.Fprintf(c.out, "\nCourtside gateway\n\nboard     %s\nimage     %s\ngateway   %s\n", known(f.Board, "unknown"), known(f.Image, "none: this is no image of Courtside"), known(f.Gateway, "not configured, or not running"))
+	fmt.Fprintf(c.out, "\nCourtside gateway\n\nboard     %s\nimage     %s\ngateway   %s\n",
+		known(f.Board, "unknown"), known(f.Image, "none: this is no image of Courtside"), known(f.Gateway, "not configured, or not running"))
 	fmt.Fprintf(c.out, "network   %s\n", known(strings.Join(f.Network, "\n          "), "no address yet"))
 	fmt.Fprintf(c.out, "state     %s\n\nType help for what can be asked here.\n", c.state)
 }

@@ -25,7 +25,8 @@ func commands() []command {
 		{words: []string{"status"}, help: "the gateway on one screen", takes: output},
 		{words: []string{"doctor"}, help: "what does not work, why, and what to do", flags: []string{"--all"}, takes: output},
 		{words: []string{"devices"}, help: "devices and their connections", takes: output},
-		{words: []string{"points"}, args: "[SEARCH]", help: "points, their values and where these come from", flags: []string{"--bad", "--why"}, takes: append([]string{"--limit", "--look"}, output...)},
+		{words: []string{"points"}, args: "[SEARCH]", help: "points, their values and where these come from",
+			flags: []string{"--bad", "--why"}, takes: append([]string{"--limit", "--look"}, output...)},
 		{words: []string{"watch"}, args: "POINT", help: "a point's readings as they come, until Ctrl-C", takes: append([]string{"--count"}, output...)},
 		{words: []string{"plan"}, args: "DEVICE", help: "how a device is read", takes: output},
 		{words: []string{"spool"}, help: "what is kept until the cloud has it", takes: output, check: none},
@@ -34,7 +35,9 @@ func commands() []command {
 		{words: []string{"top"}, help: "the gateway live; needs a terminal, or --once", flags: []string{"--once"}, takes: []string{"--every"}},
 		{words: []string{"version"}, help: "the versions of gwctl and gateway", takes: output},
 		{words: []string{"update", "status"}, help: "the two slots, and an update under way", takes: output},
-		{words: []string{"update", "install"}, args: "https://…", help: "install an update; it is checked, and rolled back if it does not hold", flags: []string{"--force", "--reboot"}, takes: output, check: address}, // not --allow-downgrade: whoever opens the cabinet could bring an old hole back
+		// Not --allow-downgrade: whoever opens the cabinet could bring an old hole back.
+		{words: []string{"update", "install"}, args: "https://…", help: "install an update; it is checked, and rolled back if it does not hold",
+			flags: []string{"--force", "--reboot"}, takes: output, check: address},
 		{words: []string{"update", "reboot"}, help: "start the slot that is next", flags: []string{"--force"}, takes: output},
 		{words: []string{"event", "status"}, help: "the event window that is on, or next", takes: output},
 		{words: []string{"event", "begin"}, help: "no update and no reboot for so long: event begin --for 4h", takes: append([]string{"--for"}, output...)},

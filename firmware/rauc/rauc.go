@@ -77,7 +77,8 @@ func explain(ctx context.Context, err error) error {
 	}
 	text := e.Error()
 	switch {
-	case e.Name == "org.freedesktop.DBus.Error.ServiceUnknown", e.Name == "org.freedesktop.DBus.Error.NameHasNoOwner", strings.HasPrefix(e.Name, "org.freedesktop.DBus.Error.Spawn"):
+	case e.Name == "org.freedesktop.DBus.Error.ServiceUnknown", e.Name == "org.freedesktop.DBus.Error.NameHasNoOwner",
+		strings.HasPrefix(e.Name, "org.freedesktop.DBus.Error.Spawn"):
 		return fmt.Errorf("%w: %s", slot.ErrNoRAUC, text)
 	case strings.EqualFold(text, "already processing a different method"):
 		return fmt.Errorf("%w: RAUC says: %s", slot.ErrBusy, text)

@@ -152,7 +152,8 @@ func foreign(name string) bool {
 	case "report.txt", "report.tmp", "readme.txt", "system volume information", "desktop.ini", "thumbs.db", "found.000":
 		return true
 	}
-	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~") || strings.HasSuffix(name, "~") || strings.HasSuffix(name, ".example") || strings.HasPrefix(name, "fsck")
+	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~") || strings.HasSuffix(name, "~") ||
+		strings.HasSuffix(name, ".example") || strings.HasPrefix(name, "fsck")
 }
 
 func (f *folder) take(s slot, name string) {

@@ -91,7 +91,8 @@ func (r *Report) Text() string {
 		gateway = "not configured yet"
 	}
 	fmt.Fprintf(&b, "Courtside: what became of this folder\n\n%s\n\n", r.result())
-	fmt.Fprintf(&b, "%s%s\nGateway   %s\nImage     %s\nBoard     %s\nSoftware  %s\n", writtenHead, r.Written, gateway, orUnknown(r.Image), orUnknown(r.Board), orUnknown(r.Version))
+	fmt.Fprintf(&b, "%s%s\nGateway   %s\nImage     %s\nBoard     %s\nSoftware  %s\n",
+		writtenHead, r.Written, gateway, orUnknown(r.Image), orUnknown(r.Board), orUnknown(r.Version))
 	if len(r.Found) > 0 {
 		b.WriteString("\nFOUND\n")
 		width := 0

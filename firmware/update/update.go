@@ -117,7 +117,8 @@ func (u *Updater) Brief() diag.Updating {
 	m := u.o.Machine()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return diag.Updating{Version: string(m.Version), Slot: string(m.Slot), Trial: m.Trial(), Install: u.last.State, Event: u.event(), Refused: maps.Clone(u.refused), Done: maps.Clone(u.installs)}
+	return diag.Updating{Version: string(m.Version), Slot: string(m.Slot), Trial: m.Trial(), Install: u.last.State, Event: u.event(),
+		Refused: maps.Clone(u.refused), Done: maps.Clone(u.installs)}
 }
 
 // Update implements diag.Updater.

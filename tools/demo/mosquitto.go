@@ -17,7 +17,8 @@ func (s *site) startMosquitto(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	acl, err := exec.CommandContext(ctx, filepath.Join(s.options.bin, "aggregator"), "acl", "mosquitto", "--config", s.files.Aggregator, "--subscriber", "dal-001/dashboard").Output()
+	acl, err := exec.CommandContext(ctx, filepath.Join(s.options.bin, "aggregator"), "acl", "mosquitto",
+		"--config", s.files.Aggregator, "--subscriber", "dal-001/dashboard").Output()
 	if err != nil {
 		return fmt.Errorf("aggregator acl mosquitto: %w", err)
 	}

@@ -84,7 +84,8 @@ func RunGates(ctx context.Context, run Gates, o Options) (v GatesVerdict, err er
 
 // openGates starts everything; the doors open when every ring was read twice.
 func openGates(ctx context.Context, run Gates, o Options) (*gatesRig, error) {
-	r := &gatesRig{run: run, Rig: &Rig{o: o, life: authorityLife, failed: make(chan error, 8), kills: make([][]kill, gatesGateways), busy: make([]sync.Mutex, gatesGateways+1)}}
+	r := &gatesRig{run: run, Rig: &Rig{o: o, life: authorityLife, failed: make(chan error, 8),
+		kills: make([][]kill, gatesGateways), busy: make([]sync.Mutex, gatesGateways+1)}}
 	if o.Out == nil {
 		r.o.Out = io.Discard
 	}
@@ -105,8 +106,8 @@ func (r *gatesRig) start(ctx context.Context) error {
 	}
 	// A host of their own: no connection of another program is given a port of a device that is away.
 	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250))
-	r.sim, err = venuesim.Start(ctx, venuesim.Options{Seed: r.run.Seed, Speed: gatesSpeed, EventLength: max(r.run.Length*gatesSpeed, time.Minute), Attendance: r.run.Attendance,
-		Host: host, Gates: field.Rings, RingSlots: r.run.Slots, Log: slog.New(slog.NewTextHandler(r.said, nil))})
+	r.sim, err = venuesim.Start(ctx, venuesim.Options{Seed: r.run.Seed, Speed: gatesSpeed, EventLength: max(r.run.Length*gatesSpeed, time.Minute),
+		Attendance: r.run.Attendance, Host: host, Gates: field.Rings, RingSlots: r.run.Slots, Log: slog.New(slog.NewTextHandler(r.said, nil))})
 	if err != nil {
 		return err
 	}

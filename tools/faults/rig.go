@@ -70,7 +70,8 @@ type Rig struct {
 
 // open starts the devices, writes the configuration, and starts every program.
 func open(ctx context.Context, s *Scenario, o Options) (*Rig, error) {
-	r := &Rig{o: o, life: authorityLife, failed: make(chan error, 8), kills: make([][]kill, s.Gateways), away: make([][]kill, s.Gateways), busy: make([]sync.Mutex, s.Gateways+1)}
+	r := &Rig{o: o, life: authorityLife, failed: make(chan error, 8),
+		kills: make([][]kill, s.Gateways), away: make([][]kill, s.Gateways), busy: make([]sync.Mutex, s.Gateways+1)}
 	if r.o.Out == nil {
 		r.o.Out = io.Discard
 	}

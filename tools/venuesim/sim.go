@@ -119,7 +119,8 @@ func newSim(o Options) (*Sim, error) {
 
 func (s *Sim) fieldOptions() field.Options {
 	o := s.options
-	return field.Options{Host: o.Host, ModbusPort: o.ModbusPort, OPCUAPort: o.OPCUAPort, TrackingPort: o.TrackingPort, Seed: o.Seed, Dated: o.Speed == 1, EventLength: o.EventLength}
+	return field.Options{Host: o.Host, ModbusPort: o.ModbusPort, OPCUAPort: o.OPCUAPort, TrackingPort: o.TrackingPort,
+		Seed: o.Seed, Dated: o.Speed == 1, EventLength: o.EventLength}
 }
 
 // run moves the crowd and serves the truth until ctx ends, then closes everything.

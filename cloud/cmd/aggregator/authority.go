@@ -128,7 +128,8 @@ func issue(c *cobra.Command, a *identity.Authority, uri, out string, life time.D
 	if err != nil {
 		return err
 	}
-	if err := writeAll(out, map[string][]byte{"svid.key": text, "svid.pem": identity.MarshalCerts([][]byte{der}), "bundle.pem": identity.MarshalCerts(a.Bundle())}); err != nil {
+	files := map[string][]byte{"svid.key": text, "svid.pem": identity.MarshalCerts([][]byte{der}), "bundle.pem": identity.MarshalCerts(a.Bundle())}
+	if err := writeAll(out, files); err != nil {
 		return err
 	}
 	end := now.Add(life)

@@ -54,7 +54,8 @@ func framesCommand() *cobra.Command {
 		Long: "Frames that cannot be used stay in the log, listed by offset and reason. These commands ask the running aggregator on this machine."}
 	f.flags(c)
 	c.PersistentFlags().StringVar(&f.venue, "venue", "", "venue; needed when there are several")
-	list := &cobra.Command{Use: "list", Short: "List what is set aside", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return f.list(c.Context(), c.OutOrStdout()) }}
+	list := &cobra.Command{Use: "list", Short: "List what is set aside", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return f.list(c.Context(), c.OutOrStdout()) }}
 	show := &cobra.Command{Use: "show OFFSET", Short: "Show one frame: header, reason, samples and bytes", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return f.show(c.Context(), c.OutOrStdout(), args[0]) }}
 	all := false
@@ -165,9 +166,11 @@ func (f *frames) show(ctx context.Context, w io.Writer, offset string) error {
 	if err := f.ask(ctx, http.MethodGet, "/v1/venues/"+f.venue+"/frames/"+offset, &a); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "offset    %d\ngateway   %s\nreceived  %s\nkind      %s, %d bytes\nreason    %s: %s\n", a.Offset, a.Gateway, a.Received.Format(time.RFC3339Nano), a.Kind, a.Bytes, a.Reason, a.Detail)
+	fmt.Fprintf(w, "offset    %d\ngateway   %s\nreceived  %s\nkind      %s, %d bytes\nreason    %s: %s\n",
+		a.Offset, a.Gateway, a.Received.Format(time.RFC3339Nano), a.Kind, a.Bytes, a.Reason, a.Detail)
 	if h := a.Header; h != nil {
-		fmt.Fprintf(w, "batch     %s %s %d\ntable     %s\ncontent   %d samples, %d bytes inflated, mono %d to %d\n", h.Epoch, h.Lane, h.Seq, h.Table, h.Samples, h.RawSize, h.First, h.Last)
+		fmt.Fprintf(w, "batch     %s %s %d\ntable     %s\ncontent   %d samples, %d bytes inflated, mono %d to %d\n",
+			h.Epoch, h.Lane, h.Seq, h.Table, h.Samples, h.RawSize, h.First, h.Last)
 	}
 	if a.Error != "" {
 		fmt.Fprintf(w, "decoding  %s\n", a.Error)

@@ -38,7 +38,8 @@ func main() {
 
 func root() *cobra.Command {
 	c := &cobra.Command{Use: "aggregator", Short: "Receives what gateways send and shows the venue", SilenceUsage: true, SilenceErrors: true, Version: version}
-	c.AddCommand(runCommand(), checkCommand(), framesCommand(), importCommand(), updateCommand(), tokenCommand(), authorityCommand(), aclCommand(), schemaCommand(), versionCommand())
+	c.AddCommand(runCommand(), checkCommand(), framesCommand(), importCommand(), updateCommand(), tokenCommand(),
+		authorityCommand(), aclCommand(), schemaCommand(), versionCommand())
 	manual.Strict(c)
 	return c
 }
