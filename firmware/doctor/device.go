@@ -117,7 +117,8 @@ func (d Device) connection() (cause, next string) {
 		return "the host is there, but nobody listens on the port: the port is wrong, or the device's server is switched off",
 			"check the port, and that the device's " + d.Driver + " server is enabled: " + probe
 	case dialing(d.Err) && timedOut(d.Err), errors.Is(d.Err, syscall.EHOSTUNREACH), errors.Is(d.Err, syscall.ENETUNREACH):
-		return "device absent: it is off, unplugged, in another network, or has another address", "ping it; look at power, cable and switch; is " + d.Address + " right? " + probe
+		return "device absent: it is off, unplugged, in another network, or has another address",
+			"ping it; look at power, cable and switch; is " + d.Address + " right? " + probe
 	case dialing(d.Err):
 		return "the device's address cannot be reached", "is " + d.Address + " right? ip route get, ping; " + probe
 	case d.Driver == "modbus" && !d.Server && timedOut(d.Err) && d.Strays > 0:
@@ -130,15 +131,18 @@ func (d Device) connection() (cause, next string) {
 		return "what answers there does not speak Modbus TCP: another service has the port, or a serial server passes RTU frames on",
 			"is " + d.Address + " right? behind a serial server: framing: rtu, and " + probe + " --framing rtu"
 	case d.Server:
-		return fmt.Sprintf("the serial server takes the connection, and nothing that is understood comes from behind it: its baud rate or parity, the unit id (%s), wires A and B; or it speaks Modbus TCP itself", d.Unit),
+		return fmt.Sprintf("the serial server takes the connection, and nothing that is understood comes from behind it: "+
+				"its baud rate or parity, the unit id (%s), wires A and B; or it speaks Modbus TCP itself", d.Unit),
 			"compare the serial server's settings with the device's; " + probe + " --framing rtu --units 1-247; without framing: rtu, " + probe
 	case d.Driver == "modbus" && !d.Answered && strings.Contains(text, "closed the connection"):
 		return "what answers there closes the connection: it does not speak Modbus, or serves too many clients already, or refuses this one",
 			"is " + d.Address + " right? close other clients (engineering tools); many PLCs serve 4 to 16, some one; " + probe
 	case strings.Contains(text, "closed the connection"):
-		return "the device closes the connection: too many clients, or it refuses this one", "close other clients (engineering tools); many PLCs serve 4 to 16; wait and ask again"
+		return "the device closes the connection: too many clients, or it refuses this one",
+			"close other clients (engineering tools); many PLCs serve 4 to 16; wait and ask again"
 	case d.Driver == "opcua" && d.State == "failed":
-		return "the server refuses the login, the certificate or the security policy", "see the cause above; trust the gateway's certificate at the server, check login and policy: " + probe
+		return "the server refuses the login, the certificate or the security policy",
+			"see the cause above; trust the gateway's certificate at the server, check login and policy: " + probe
 	case d.Driver == "opcua" && strings.Contains(text, "acknowledgement"):
 		return "what answers there does not speak OPC UA", "is it the right port? OPC UA is 4840 unless changed: " + probe
 	case timedOut(d.Err):
@@ -164,7 +168,8 @@ func (d Device) serial(text string) (cause, next string) {
 	case errors.Is(d.Err, os.ErrPermission):
 		return "the gateway's user may not open the serial port", "add it to the group that owns the port: usermod -aG dialout courtside, then restart the gateway"
 	case strings.Contains(text, "never silent"):
-		return "wrong baud rate or parity, or two masters on the line: bytes come all the time and are no frames", "compare baud, parity and stop bits with the device's: " + probe
+		return "wrong baud rate or parity, or two clients on the line: bytes come all the time and are no frames",
+			"compare baud, parity and stop bits with the device's: " + probe
 	}
 	return fmt.Sprintf("wrong baud rate (%d) or parity, wrong unit id (%s), or wires A and B exchanged: nothing that answers was understood", d.Baud, d.Unit),
 		"find the speed that answers, with this gateway stopped or the device taken out of its file: " + probe + "; then --units 1-247; then exchange A and B"

@@ -170,13 +170,13 @@ func TestEveryPackageSaysWhatItIs(t *testing.T) {
 // TestNothingBeginsBeforeMain finds init functions, and process exits outside main packages.
 func TestNothingBeginsBeforeMain(t *testing.T) {
 	fset := token.NewFileSet()
-	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, ".pb.go") {
-			return err
+	for _, path := range filesEnding(t, ".go") {
+		if strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, ".pb.go") {
+			continue
 		}
 		f, err := parser.ParseFile(fset, path, nil, 0)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
 			if fn, ok := n.(*ast.FuncDecl); ok && fn.Name.Name == "init" && fn.Recv == nil {
@@ -189,9 +189,27 @@ func TestNothingBeginsBeforeMain(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// filesEnding returns the repository's files with this ending, without what was built or fetched.
+func filesEnding(t *testing.T, ending string) (all []string) {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if built := d.Name() == "bin" || d.Name() == "tmp" || strings.HasPrefix(d.Name(), "."); d.IsDir() && built && path != root {
+			return fs.SkipDir
+		}
+		if !d.IsDir() && filepath.Ext(path) == ending {
+			all = append(all, path)
+		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return all
 }

@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -29,21 +28,13 @@ func anchors(page string) map[string]bool {
 
 // TestLinksOfThePagesLeadSomewhere follows every link between the repository's pages.
 func TestLinksOfThePagesLeadSomewhere(t *testing.T) {
-	root := filepath.Join("..", "..")
 	pages := map[string]string{}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && (d.Name() == "bin" || len(d.Name()) > 2 && strings.HasPrefix(d.Name(), ".")) {
-			return fs.SkipDir
-		}
-		if err != nil || filepath.Ext(path) != ".md" {
-			return err
-		}
+	for _, path := range filesEnding(t, ".md") {
 		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
 		pages[path] = fence.ReplaceAllString(string(text), "")
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	followed := 0
 	for path, page := range pages {
