@@ -125,6 +125,9 @@ func TestDocumentIsWhole(t *testing.T) {
 			t.Errorf("GET %s: %d %.100s", p, w.Code, w.Body)
 		}
 	}
+	if w := answer(a, http.MethodGet, "/openapi-3.0.json"); w.Code != 200 || regexp.MustCompile(`"(const|examples)":`).MatchString(w.Body.String()) {
+		t.Errorf("GET /openapi-3.0.json: %d, or it has words that OpenAPI 3.0 lacks", w.Code)
+	}
 	ops := map[string]bool{}
 	for path, item := range a.huma.OpenAPI().Paths {
 		for method, op := range map[string]*huma.Operation{http.MethodGet: item.Get, http.MethodPost: item.Post} {

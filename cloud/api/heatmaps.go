@@ -67,7 +67,7 @@ func (a *API) registerHeatmaps() {
 		return &body[HeatmapAnswer]{HeatmapAnswer{basis, g}}, nil
 	})
 	op = huma.Operation{OperationID: "get-heatmap-png", Method: http.MethodGet, Path: path + "/png", Summary: "One heatmap layer as a picture, y upwards", Tags: []string{"heatmaps"}, Errors: unavailable(),
-		Responses: map[string]*huma.Response{"200": {Description: "The layer; absent cells are transparent", Content: map[string]*huma.MediaType{"image/png": {}}}}}
+		Responses: map[string]*huma.Response{"200": {Description: "The layer; absent cells are transparent", Content: map[string]*huma.MediaType{"image/png": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}}}
 	huma.Register(a.huma, op, func(_ context.Context, in *pngInput) (*pngAnswer, error) {
 		_, g, err := a.draw(&in.HeatmapInput)
 		if err != nil {

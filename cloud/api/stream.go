@@ -77,7 +77,7 @@ func (a *API) eventSchema() *huma.Schema {
 		data any
 	}{{"seats", SeatsEvent{}}, {"seat-changes", SeatChangesEvent{}}, {"summary", SummaryEvent{}}, {"gates", GatesEvent{}}, {"panels", PanelsEvent{}}} {
 		each = append(each, &huma.Schema{Title: "Event " + e.name, Type: huma.TypeObject, Required: []string{"event", "data"}, Properties: map[string]*huma.Schema{
-			"event": {Type: huma.TypeString, Extensions: map[string]any{"const": e.name}},
+			"event": {Type: huma.TypeString, Enum: []any{e.name}}, // const is none of OpenAPI 3.0, which is served, too
 			"data":  a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(e.data), true, e.name),
 		}})
 	}
