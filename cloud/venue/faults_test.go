@@ -346,3 +346,49 @@ func TestRedeliveryMuchLaterChangesNothing(t *testing.T) {
 	r.Deliver(log.Inventory, inventoryOf(r, 1, 2, wire.PendingRange{From: 1, To: 2, First: 1, Last: 2})) // the old one last
 	look("after a restart")
 }
+
+// TestReplacedStorage: a gateway comes back with an empty store, as one whose card was replaced does: nothing says how far its last epoch went. What that took is
+// an open gap with an alarm, and ends where the new epoch begins; in any order of arrival, and after a restart from a snapshot.
+func TestReplacedStorage(t *testing.T) {
+	fresh := point.Epoch{9}
+	told := func(r *venuetest.Rig) []byte {
+		return wire.EncodeInventory(wire.Inventory{Number: 1, Session: "t", Epochs: []wire.EpochInventory{{Epoch: fresh, Open: true, Map: r.TimeMap(),
+			Lanes: []wire.LaneInventory{{Lane: point.Telemetry, Next: 1}, {Lane: point.Critical}}}}})
+	}
+	first := func(r *venuetest.Rig) []byte {
+		return oneSeat(r, point.BatchID{Epoch: fresh, Lane: point.Telemetry}, 50, 1)
+	}
+	for name, order := range map[string][]func(r *venuetest.Rig){
+		"the inventory first": {func(r *venuetest.Rig) { r.Deliver(log.Inventory, told(r)) }, func(r *venuetest.Rig) { r.Deliver(log.Batch, first(r)) }},
+		"the batch first":     {func(r *venuetest.Rig) { r.Deliver(log.Batch, first(r)) }, func(r *venuetest.Rig) { r.Deliver(log.Inventory, told(r)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := venuetest.New(t)
+			r.DeliverTable()
+			r.Deliver(log.Batch, oneSeat(r, telemetry(0), 40, 0))
+			r.Deliver(log.Inventory, inventoryOf(r, 1, 1))
+			for _, deliver := range order {
+				deliver(r)
+			}
+			if _, seats := r.V.Seats(); seats[2].State != Occupied {
+				t.Errorf("the seat is %v since the new epoch said that it is taken", seats[2].State)
+			}
+			gaps := r.V.Gaps().Gaps
+			open := false
+			for _, g := range gaps {
+				open = open || g.Lane == point.Telemetry.String() && g.Alarm && g.Last.Equal(venuetest.Origin.Add(50*time.Minute))
+			}
+			if !open {
+				t.Errorf("no open gap with an alarm ends where the new epoch begins: %+v", gaps)
+			}
+			var saved bytes.Buffer
+			if _, _, err := r.V.Save(&saved); err != nil {
+				t.Fatal(err)
+			}
+			r.Restart(saved.Bytes())
+			if _, seats := r.V.Seats(); seats[2].State != Occupied {
+				t.Errorf("after a restart the seat is %v", seats[2].State)
+			}
+		})
+	}
+}

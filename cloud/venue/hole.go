@@ -137,15 +137,15 @@ func (g *gateway) dateHole(e *epoch, l int, h *hole) {
 		h.first = e.clock.Wall(e.clock.From)
 	}
 	if h.last == 0 {
-		h.last = g.beginAfter(e, l)
+		h.last = g.beginAfter(e, l, h.first)
 	}
 	if h.last < h.first { // batches of one lane may overlap in time
 		h.first, h.last = h.last, h.first
 	}
 }
 
-// beginAfter returns the time of the first sample of the lane that later epochs hold, or always.
-func (g *gateway) beginAfter(e *epoch, l int) int64 {
+// beginAfter returns the time of the first sample of the lane that later epochs hold, or always. after is that of the last one that e holds before the hole.
+func (g *gateway) beginAfter(e *epoch, l int, after int64) int64 {
 	id, carrier := e.id, point.Epoch{}
 	if c := e.lanes[l].cut; c != nil {
 		carrier = c.carrier
@@ -167,5 +167,29 @@ func (g *gateway) beginAfter(e *epoch, l int) int64 {
 		}
 		id = next
 	}
-	return always
+	if end := g.epochs[id]; end != nil && end.open {
+		return always
+	}
+	return g.beginOfAny(l, after)
+}
+
+// beginOfAny returns the time of the first sample of the lane behind after with which any epoch begins, or always. It ends the holes of an
+// epoch that no other one follows by name: the gateway's storage was replaced. A gateway has one epoch at a time, and each begins with all
+// points.
+func (g *gateway) beginOfAny(l int, after int64) int64 {
+	first := int64(always)
+	if after == 0 { // nothing says when the epoch was
+		return first
+	}
+	for _, s := range g.epochs {
+		if at := s.lanes[l].held.begin(); at > after {
+			first = min(first, at)
+		}
+	}
+	for _, t := range g.tombs {
+		if at := t.first[l]; at > after {
+			first = min(first, at)
+		}
+	}
+	return first
 }
