@@ -2,6 +2,7 @@ package venue
 
 import (
 	"math"
+	"slices"
 	"sort"
 	"time"
 
@@ -92,7 +93,7 @@ func (h *past) hides(g *gateway) []*shades {
 			}
 		}
 	}
-	sort.Slice(begins, func(a, b int) bool { return begins[a] < begins[b] })
+	slices.Sort(begins)
 	out, began := make([]*shades, len(h.out)), -1
 	for i := range out {
 		n := sort.Search(len(begins), func(k int) bool { return begins[k] >= h.end(i) })
