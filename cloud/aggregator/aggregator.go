@@ -62,8 +62,9 @@ type Aggregator struct {
 	brokerErr  func() error // why an external broker is not used; nil for the embedded one
 	listener   net.Listener
 	closing    chan struct{}
-	target     uint64 // log offset that the venues must reach before the aggregator is ready
-	reached    atomic.Uint64
+	target     uint64         // log offset that the venues must reach before the aggregator is ready
+	reached    atomic.Uint64  // log offset that is being applied, or is next
+	applied    atomic.Uint64  // log offset that is next when all before it are in the state
 	following  notify.Pulse   // of follow
 	ticking    []notify.Pulse // of tick, a venue each
 	group      *errgroup.Group
@@ -152,6 +153,7 @@ func (a *Aggregator) makeVenues() error {
 	a.keeper.teach(a.ingest)
 	a.traces = trace.NewExporter(trace.Options{Endpoint: a.c.Trace.Endpoint, Service: "courtside-aggregator", Version: a.d.Version, Log: a.d.Log})
 	a.reached.Store(a.keeper.from())
+	a.applied.Store(a.keeper.from())
 	a.metrics = metrics.New(metrics.Sources{Venues: all, Ingest: a.ingest.Stats, Broker: a.brokerStats, LogSize: a.logSize, Enrol: a.enrolStats(), Replaying: a.replaying})
 	return nil
 }
@@ -219,6 +221,7 @@ func (a *Aggregator) follow(ctx context.Context) error {
 		a.following.Work()
 		a.reached.Store(r.Offset + 1)
 		a.followed(r, err)
+		a.applied.Store(r.Offset + 1)
 		a.ingest.Applied(r.Offset + 1)
 		a.following.Rest()
 	}
@@ -243,7 +246,7 @@ func (a *Aggregator) followed(r log.Record, err error) {
 
 // replaying says how far the log has been replayed, or nil when the venues are what they were when the aggregator ended.
 func (a *Aggregator) replaying() error {
-	if n := a.reached.Load(); n < a.target {
+	if n := a.applied.Load(); n < a.target {
 		return fmt.Errorf("replaying the log: record %d of %d", n, a.target)
 	}
 	return nil
