@@ -193,7 +193,7 @@ function drawHouse() {
 function showScale(grid) {
   const share = grid.unit === "1", most = number.format(Math.round(grid.max * (share ? 100 : 10)) / (share ? 1 : 10));
   $("scale-from").textContent = share ? "0 %" : "0";
-  $("scale-to").textContent = `${most} ${share ? "%" : grid.unit}`;
+  $("scale-to").textContent = grid.max ? `${most} ${share ? "%" : grid.unit.replace("1/", "per ")}` : "nothing at present";
   $("scale").style.background = `linear-gradient(to right, ${Array.from({ length: 9 }, (_, i) => shade(i / 8)).join(", ")})`;
 }
 
@@ -201,7 +201,7 @@ function choose(name) {
   layer = name;
   for (const o of document.querySelectorAll("[data-layer]")) o.setAttribute("aria-pressed", String(o.dataset.layer === name));
   for (const l of document.querySelectorAll("[data-for]")) l.hidden = (l.dataset.for === "seats") !== (name === "seats");
-  showScale({ max: 0, unit: "" });
+  $("scale-to").textContent = "";
   bowl.setGrid(null, name !== "seats");
   if (name !== "seats") refresh();
 }

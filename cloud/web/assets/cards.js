@@ -55,7 +55,7 @@ function fill(id, rows, none) {
 }
 
 export function showGates(gates) {
-  $("gates").classList.toggle("wide", gates.some((g) => (g.name || g.gate).length > 9));
+  $("gates").classList.toggle("wide", gates.some((g) => `${g.name || g.gate}${number.format(g.in)}${number.format(g.out)}`.length > 15));
   const most = Math.max(1, ...gates.map((g) => g.in + g.out));
   fill("gates", gates.map((g) => {
     const name = g.name || g.gate, r = row(g.uncertain ? marked(name) : name, [[number.format(g.in), "up"], [number.format(g.out), "down"]]), bar = element("div", "share");
@@ -115,7 +115,7 @@ export class Sections {
     if (names.join("\n") !== [...this.tiles.keys()].join("\n")) this.build(names);
     for (const s of sections) this.paint(this.tiles.get(s.section), s);
     const s = sections.find((v) => v.section === this.chosen);
-    $("section-note").textContent = s ? brief(s) : "Choose a section to find it in the bowl.";
+    $("section-note").textContent = s ? brief(s) : "Choose one to find it in the bowl.";
   }
 
   build(names) {
