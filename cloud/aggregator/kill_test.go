@@ -91,6 +91,16 @@ func (c *cloud) publish(ch wire.Channel, hash point.TableHash, payload []byte) {
 	c.in.Handle(wire.Topic{Venue: venuetest.Venue, Gateway: venuetest.Gateway, Channel: ch, Hash: hash}, payload, venuetest.Origin)
 }
 
+// appliedTo waits until the venue has applied what is below an offset. The offset moves after the state, which alone is waited for elsewhere.
+func (c *cloud) appliedTo(t *testing.T, end uint64) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); c.v.Offset() < end; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waiting for %d records to be applied: %d are", end, c.v.Offset())
+		}
+	}
+}
+
 // close ends it in order, with a snapshot.
 func (c *cloud) close() error {
 	c.cancel()
@@ -190,9 +200,7 @@ func TestCloudKilledForReal(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, end := c.log.Bounds()
-	for changed := c.v.Changed(); c.v.Offset() < end; changed = c.v.Changed() {
-		<-changed
-	}
+	c.appliedTo(t, end)
 	batches, in := c.v.Gateways()[0].Batches, c.v.Gates().In
 	if uint64(len(acked)) != next || batches < next || in < next || c.v.Counts().Conflicts != 0 {
 		t.Errorf("%d of %d batches were acknowledged; %d are in the state, %d people", len(acked), next, batches, in)
@@ -280,12 +288,7 @@ func session(t *testing.T, dir string, from, to uint64, tell []byte, check func(
 		}
 	}
 	_, end := c.log.Bounds()
-	for changed := c.v.Changed(); c.v.Offset() < end; changed = c.v.Changed() {
-		select {
-		case <-changed:
-		case <-time.After(time.Second):
-		}
-	}
+	c.appliedTo(t, end)
 	c.v.Tick()
 	if check != nil {
 		check(c.v)
