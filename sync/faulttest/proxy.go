@@ -155,11 +155,11 @@ func (p *Proxy) count(bytes int64, flipped int) {
 }
 
 func (p *Proxy) refuse(front net.Conn) {
+	p.mu.Lock()
+	p.stats.Refused++ // before the client can see it
+	p.mu.Unlock()
 	_ = front.(*net.TCPConn).SetLinger(0) // what cannot be set cannot be reset either
 	_ = front.Close()
-	p.mu.Lock()
-	p.stats.Refused++
-	p.mu.Unlock()
 }
 
 // relay serves one connection until it ends.
