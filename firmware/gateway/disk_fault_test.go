@@ -94,6 +94,16 @@ func TestADiskThatFillsUpDuringAnOutageAndIsFreed(t *testing.T) {
 	r.count(20)
 	r.sees()
 	r.accounted()
+	eventually(t, func() string { // until then an inventory alone tells of some
+		r.c.mu.Lock()
+		waiting := r.c.inventories[len(r.c.inventories)-1].Gaps
+		r.c.mu.Unlock()
+		if len(waiting) == 0 {
+			return ""
+		}
+		r.c.rebirth()
+		return fmt.Sprintf("%d gaps are in no batch yet", len(waiting))
+	})
 	dropped := g.Status().Spool.DroppedSamples
 	r.close(g)
 	declared := uint64(0)
