@@ -239,7 +239,13 @@ func (a *Aggregator) followed(r log.Record, err error) {
 	}
 	if v := a.venues[r.Venue]; v != nil { // else its venue was taken out of the configuration; the log keeps it
 		for _, e := range v.Apply(r) {
-			a.ingest.Want(ingest.Gateway{Venue: r.Venue, Gateway: e.Gateway}, e.TableWanted)
+			gw := ingest.Gateway{Venue: r.Venue, Gateway: e.Gateway}
+			if e.TableWanted != (point.TableHash{}) {
+				a.ingest.Want(gw, e.TableWanted)
+			}
+			if e.SetAside.Reason != "" && r.Offset >= a.target { // what was set aside long ago may be settled
+				a.ingest.Tell(gw, e.SetAside)
+			}
 		}
 	}
 }

@@ -140,29 +140,38 @@ func (in *Ingest) credit(gw *gateway) uint32 {
 
 // Want asks a gateway for a point table, at most every five seconds for one table.
 func (in *Ingest) Want(gw Gateway, hash point.TableHash) {
+	in.command(want{gw: gw, hash: hash}, wantAgain, wire.Command{Kind: wire.TableWanted, Table: hash})
+}
+
+// Tell tells a gateway that what it sent is set aside, at most once a minute for one reason.
+func (in *Ingest) Tell(gw Gateway, n wire.Notice) {
+	in.command(want{gw: gw, told: n.Reason}, warnAgain, wire.Command{Kind: wire.SetAside, Notice: n})
+}
+
+// command sends a command, unless it was sent less than again ago.
+func (in *Ingest) command(k want, again time.Duration, cmd wire.Command) {
 	now := in.o.Now()
-	k := want{gw, hash}
 	in.mu.Lock()
-	if now.Sub(in.wanted[k]) < wantAgain {
+	if now.Before(in.wanted[k]) {
 		in.mu.Unlock()
 		return
 	}
 	in.expireWants(now)
-	in.wanted[k] = now
+	in.wanted[k] = now.Add(again)
 	in.commands++
-	id := strconv.FormatInt(now.UnixNano(), 36) + "-" + strconv.FormatUint(in.commands, 36)
+	cmd.ID = strconv.FormatInt(now.UnixNano(), 36) + "-" + strconv.FormatUint(in.commands, 36)
 	in.mu.Unlock()
-	cmd := wire.Command{ID: id, Expires: now.Add(commandLife), Kind: wire.TableWanted, Table: hash}
-	topic := wire.GatewayTopic(gw.Venue, gw.Gateway, wire.CommandCh)
+	cmd.Expires = now.Add(commandLife)
+	topic := wire.GatewayTopic(k.gw.Venue, k.gw.Gateway, wire.CommandCh)
 	if err := in.o.Publisher.Publish(topic, wire.EncodeCommand(cmd), 1, false); err != nil {
-		in.o.Logger.Debug("a table could not be asked for", "venue", gw.Venue, "gateway", gw.Gateway, "err", err)
+		in.o.Logger.Debug("a command could not be sent", "venue", k.gw.Venue, "gateway", k.gw.Gateway, "command", cmd.Kind, "err", err)
 	}
 }
 
 // expireWants keeps the list of wants short. The caller holds the lock.
 func (in *Ingest) expireWants(now time.Time) {
-	for k, at := range in.wanted {
-		if now.Sub(at) >= wantAgain {
+	for k, until := range in.wanted {
+		if !now.Before(until) {
 			delete(in.wanted, k)
 		}
 	}

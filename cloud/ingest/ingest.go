@@ -64,7 +64,7 @@ type Ingest struct {
 	pending  []pending // ascending by offset
 	stats    Stats
 	warned   map[string]time.Time
-	wanted   map[want]time.Time
+	wanted   map[want]time.Time // until when it is not said again
 	commands uint64
 	err      error
 }
@@ -106,9 +106,11 @@ type pending struct {
 	ask    []wire.Range
 }
 
+// want is what a gateway was asked for, or told.
 type want struct {
 	gw   Gateway
 	hash point.TableHash
+	told string
 }
 
 // New returns an Ingest. Feed it what the log holds with Recover, then call Run and Handle.

@@ -438,3 +438,24 @@ func TestTableIsAskedForOnceInFiveSeconds(t *testing.T) {
 		t.Errorf("%d commands wait, want another after five seconds", n)
 	}
 }
+
+func TestAGatewayIsToldOnceAMinuteThatItsBatchesAreSetAside(t *testing.T) {
+	f := start(t)
+	gw := ingest.Gateway{Venue: venuetest.Venue, Gateway: venuetest.Gateway}
+	why := wire.Notice{Reason: "device-not-granted", Detail: "plc-9"}
+	for range 3 {
+		f.in.Tell(gw, why)
+	}
+	f.in.Tell(gw, wire.Notice{Reason: "conflict"})
+	if n := len(f.box.cmds); n != 2 {
+		t.Fatalf("%d commands, want one a reason", n)
+	}
+	if c := <-f.box.cmds; c.Kind != wire.SetAside || c.Notice != why || !c.Expires.After(f.now) || c.ID == "" {
+		t.Errorf("command %+v", c)
+	}
+	f.now = f.now.Add(61 * time.Second)
+	f.in.Tell(gw, why)
+	if n := len(f.box.cmds); n != 2 {
+		t.Errorf("%d commands wait, want another after a minute", n)
+	}
+}

@@ -27,7 +27,12 @@ func (v *Venue) Apply(r log.Record) []Effect {
 	if v.o.Observe != nil {
 		v.began = v.o.Now()
 	}
-	return v.applyRecord(g, r)
+	v.notice = wire.Notice{}
+	effects := v.applyRecord(g, r)
+	if v.notice.Reason != "" {
+		effects = append(effects, Effect{Gateway: g.id, SetAside: v.notice})
+	}
+	return effects
 }
 
 func (v *Venue) applyRecord(g *gateway, r log.Record) []Effect {

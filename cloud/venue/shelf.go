@@ -8,6 +8,7 @@ import (
 	"github.com/courtside-edge/courtside/cloud/fingerprint"
 	"github.com/courtside-edge/courtside/cloud/log"
 	"github.com/courtside-edge/courtside/sync/point"
+	"github.com/courtside-edge/courtside/sync/wire"
 )
 
 // SetAside is a record that stays in the log but not in the state.
@@ -72,6 +73,7 @@ func (v *Venue) setAside(g *gateway, r log.Record, reason, detail string) {
 
 // setBatchAside lists a batch that cannot be used. It is durable all the same, so it is in no gap.
 func (v *Venue) setBatchAside(g *gateway, e *epoch, r log.Record, id point.BatchID, print fingerprint.Print, reason, detail string) {
+	v.notice = wire.Notice{Reason: reason, Detail: detail}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.shelve(g, r, id, reason, detail)

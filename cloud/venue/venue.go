@@ -61,7 +61,8 @@ type Applied struct {
 // Effect is something that the venue wants done; the assembly routes it.
 type Effect struct {
 	Gateway     point.ID
-	TableWanted point.TableHash // the one effect there is
+	TableWanted point.TableHash // zero for none
+	SetAside    wire.Notice     // why something of the gateway was set aside; zero when nothing was
 }
 
 // Venue is one venue's state.
@@ -72,7 +73,8 @@ type Venue struct {
 	applying sync.Mutex // held by whoever applies; guards what follows
 	decoder  *wire.Decoder
 	batch    wire.Batch
-	began    time.Time // when the record at hand was taken
+	began    time.Time   // when the record at hand was taken
+	notice   wire.Notice // why the newest batch of the record at hand was set aside
 	runs     runList
 
 	mu       sync.RWMutex // taken after applying

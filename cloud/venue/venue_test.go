@@ -2,6 +2,7 @@ package venue_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,7 +119,13 @@ func TestForeignDeviceIsRefusedWhole(t *testing.T) {
 	r := venuetest.New(t)
 	r.V = r.NewVenue(venuetest.Map(t), []point.ID{"plc-seats", "plc-panels"}) // no gates
 	r.DeliverTable()
-	r.Deliver(log.Batch, r.Frame(telemetry(0), wire.Batch{Samples: []point.Sample{{Index: 2, Time: at(time.Minute), Bits: 1}}}))
+	told := r.Deliver(log.Batch, r.Frame(telemetry(0), wire.Batch{Samples: []point.Sample{{Index: 2, Time: at(time.Minute), Bits: 1}}}))
+	if len(told) != 1 || told[0].Gateway != venuetest.Gateway || told[0].SetAside.Reason != "device-not-granted" || !strings.Contains(told[0].SetAside.Detail, "plc-gates") {
+		t.Errorf("effects %+v do not tell the gateway", told)
+	}
+	if told := r.Deliver(log.Inventory, inventoryOf(r, 1, 1)); len(told) != 0 {
+		t.Errorf("an inventory tells %+v", told)
+	}
 	if _, seats := r.V.Seats(); seats[2].State != Unknown {
 		t.Errorf("a frame of a refused table moved the state")
 	}

@@ -53,6 +53,9 @@ func (m *top) head() []string {
 	if s.Link.Cause != "" {
 		link = fmt.Sprintf("LINK      %s  %s", strings.ToUpper(s.Link.State), s.Link.Cause)
 	}
+	if s.Link.SetAside != "" {
+		link = "LINK      SET ASIDE by the cloud: " + oneLine(s.Link.SetAside)
+	}
 	identity := "IDENTITY  NONE " + s.Identity.Error
 	if s.Identity.ID != "" {
 		identity = fmt.Sprintf("IDENTITY  %s  %s", validity(s.Identity.NotAfter), strings.TrimPrefix(s.Identity.ID, "spiffe://"))

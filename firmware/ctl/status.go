@@ -63,6 +63,9 @@ func writeStatus(w io.Writer, s diag.Status) error {
 	if s.Link.Cause != "" {
 		fmt.Fprintf(&b, "          %s\n", s.Link.Cause)
 	}
+	if s.Link.SetAside != "" {
+		fmt.Fprintf(&b, "          SET ASIDE by the cloud: %s\n", oneLine(s.Link.SetAside))
+	}
 	writeUpdating(&b, s.Update)
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "\nLANE\tSAMPLES\tBATCHES\tIN RAM\tSTORED\tBACKLOG\tLOST\n")

@@ -81,6 +81,9 @@ func writeConnection(w io.Writer, l diag.Connection) error {
 		if l.Link.Cause != "" {
 			fmt.Fprintf(t, "cause\t%s\n", l.Link.Cause)
 		}
+		if l.Link.SetAside != "" {
+			fmt.Fprintf(t, "SET ASIDE\t%s\n", oneLine(l.Link.SetAside))
+		}
 		fmt.Fprintf(t, "sessions\t%d begun, %d lost, %d given up for a fresh SVID\n", l.Link.Connects, l.Link.Lost, l.Rotations)
 		if l.Identity.Error != "" {
 			fmt.Fprintf(t, "SVID\tNONE: %s\n", l.Identity.Error)

@@ -56,6 +56,8 @@ type Link struct {
 	Unsigned uint64 `json:"unsigned,omitempty"` // acks and commands without a signature where one is needed
 	Forged   uint64 `json:"forged,omitempty"`   // with one that does not count
 	Stale    uint64 `json:"stale,omitempty"`    // acks that were replayed
+	// SetAside says why the cloud does not use what the gateway sends, though it acknowledges it; empty when it does.
+	SetAside string `json:"set_aside,omitempty"`
 }
 
 // Spool is what happened to batches since the start.

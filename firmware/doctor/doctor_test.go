@@ -113,6 +113,7 @@ func TestWay(t *testing.T) {
 		want  expect
 	}{
 		"up":               {up, "broker", expect{grade: diag.OK, saw: "acks take 1ms"}},
+		"set aside":        {change(func(w *Way) { w.Aside, w.AsideDetail = "device-not-granted", "names device plc-9" }), "broker", expect{grade: diag.Fail, saw: "names device plc-9", cause: "not granted", next: "venues[].gateways[].devices"}},
 		"no name":          {change(func(w *Way) { w.Resolve = errors.New("no such host") }), "dns", expect{grade: diag.Fail, cause: "cannot be resolved"}},
 		"refused":          {change(func(w *Way) { w.Connect = refused }), "route", expect{grade: diag.Fail, cause: "nobody listens"}},
 		"no route":         {change(func(w *Way) { w.Connect = errors.New("timeout") }), "route", expect{grade: diag.Fail, cause: "firewall"}},

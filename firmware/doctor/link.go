@@ -85,6 +85,8 @@ type Way struct {
 	Identity  bool // there is an SVID to show
 	Stranger  bool // it is somebody else's
 	Clock     diag.Grade
+	// Aside says why the cloud sets aside what is sent, a word and the same for people; empty when it does not.
+	Aside, AsideDetail string
 }
 
 // JudgeWay returns a finding for each step.
@@ -139,11 +141,26 @@ func handshakeCause(w Way) (cause, next string) {
 	return "the other end does not speak mutual TLS as a broker of this trust domain should", "is " + w.Broker + " the broker's TLS port?"
 }
 
+// asideCause says why the cloud does not use what it has, and what to do.
+func asideCause(reason string) (cause, next string) {
+	switch reason {
+	case "device-not-granted":
+		return "a device of this gateway's file is not granted to it in the aggregator's: until it is, nothing of the gateway counts",
+			"add it there (venues[].gateways[].devices) and start the aggregator again, then there: aggregator frames reprocess --all; or take it out here"
+	case "conflict":
+		return "two senders use this gateway's identity", "find the second; give it an SVID and an empty data_dir of its own"
+	}
+	return reason, "at the aggregator: aggregator frames list"
+}
+
 // judgeBroker judges the session itself: permission and acks.
 func judgeBroker(w Way, tls diag.Grade) diag.Finding {
 	f := diag.Finding{Check: "broker", Grade: diag.OK, Saw: "session up"}
 	text := strings.ToLower(w.Cause)
 	switch {
+	case w.State == "up" && w.Aside != "":
+		f.Grade, f.Saw = diag.Fail, "the cloud sets aside what this gateway sends: "+w.AsideDetail
+		f.Cause, f.Next = asideCause(w.Aside)
 	case w.State == "up":
 		if w.RoundTrip > 0 {
 			f.Saw += fmt.Sprintf(", acks take %s", round(w.RoundTrip))

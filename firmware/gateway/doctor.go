@@ -126,6 +126,8 @@ func (g *Gateway) tryWay(ctx context.Context) (way doctor.Way, broker doctor.Val
 	if cause != nil {
 		way.Cause = cause.Error()
 	}
+	aside := g.uplink.SetAside()
+	way.Aside, way.AsideDetail = aside.Reason, aside.Detail
 	c, _ := g.configured()
 	u, err := url.Parse(c.Uplink.Broker)
 	if err != nil || g.identity == nil {

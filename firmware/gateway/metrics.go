@@ -40,6 +40,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	put(prometheus.CounterValue, "processor_seconds_total", "Processor time that the process has taken.", s.CPU.Seconds())
 	gauge("resident_memory_bytes", "Resident memory.", float64(s.RSSBytes))
 	gauge("link_up", "1 while the broker takes batches and acks come.", flag(s.Link.State == "up"))
+	gauge("link_set_aside", "1 while the cloud sets aside what this gateway sends.", flag(s.Link.SetAside != ""))
 	count("link_connects_total", "Sessions begun.", s.Link.Connects)
 	count("link_lost_total", "Sessions lost.", s.Link.Lost)
 	count("acks_total", "Acks received.", s.Link.Acks)

@@ -99,6 +99,9 @@ func (g *Gateway) linkStatus() diag.Link {
 	if cause != nil && state.String() != "up" {
 		l.Cause = cause.Error()
 	}
+	if aside := g.uplink.SetAside(); aside.Reason != "" {
+		l.SetAside = aside.Reason + ": " + aside.Detail
+	}
 	return l
 }
 

@@ -139,6 +139,9 @@ func (s *session) do(c wire.Command) error {
 			return fmt.Errorf("%w: %s", errNoTable, c.Table)
 		}
 		return s.sendTable(t, &s.u.pulse)
+	case wire.SetAside:
+		s.noticed(c.Notice)
+		return nil
 	case wire.Rebirth:
 		if err := s.birth(true); err != nil {
 			return err

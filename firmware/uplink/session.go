@@ -38,7 +38,8 @@ type session struct {
 	updated <-chan struct{} // the identity's, asked for before the handshake
 	expires time.Time       // of the SVID in use
 
-	proved atomic.Bool   // the cloud acknowledged something
+	proved atomic.Bool // the cloud acknowledged something
+	notice atomic.Pointer[notice]
 	wake   chan struct{} // for the pump: the window may have opened
 	turn   chan struct{} // for the control: something in the window changed
 	todo   chan func()   // for the control: what inbound messages ask for
@@ -158,6 +159,7 @@ func (s *session) sendTable(t spool.Table, pulse *notify.Pulse) error {
 		}
 		pulse.Work()
 	}
+	s.notice.Store(nil) // it was said of other points, and is said again if it holds for these
 	s.mu.Lock()
 	s.tables[t.Hash] = true
 	s.mu.Unlock()

@@ -669,3 +669,43 @@ func TestNewRefuses(t *testing.T) {
 		t.Fatal("an uplink of nothing")
 	}
 }
+
+// TestWhatTheCloudSetsAsideIsKnown until the next session, or until nobody has said so for a while.
+func TestWhatTheCloudSetsAsideIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud()
+		r := start(t, c, nil)
+		time.Sleep(time.Second)
+		why := wire.Notice{Reason: "device-not-granted", Detail: "point table names device plc-9"}
+		n := 0
+		tell := func() {
+			n++
+			c.newest().deliver(wire.CommandCh, wire.EncodeCommand(wire.Command{ID: fmt.Sprint("n", n), Kind: wire.SetAside, Notice: why, Expires: time.Now().Add(time.Minute)}))
+			time.Sleep(time.Second)
+		}
+		if got := r.u.SetAside(); got != (wire.Notice{}) {
+			t.Fatalf("before anything was said: %+v", got)
+		}
+		tell()
+		if got := r.u.SetAside(); got != why {
+			t.Fatalf("%+v, want %+v", got, why)
+		}
+		time.Sleep(20 * time.Minute)
+		if got := r.u.SetAside(); got != (wire.Notice{}) {
+			t.Fatalf("20 minutes later: %+v", got)
+		}
+		tell()
+		c.newest().deliver(wire.CommandCh, wire.EncodeCommand(wire.Command{ID: "t", Kind: wire.TableWanted, Table: spooltest.TableHash(), Expires: time.Now().Add(time.Minute)}))
+		time.Sleep(time.Second)
+		if got := r.u.SetAside(); got != (wire.Notice{}) {
+			t.Fatalf("after a point table went out: %+v", got)
+		}
+		tell()
+		c.cut()
+		time.Sleep(time.Minute)
+		if got, state := r.u.SetAside(), r.u.Stats().Connects; got != (wire.Notice{}) || state != 2 {
+			t.Fatalf("in session %d: %+v", state, got)
+		}
+		r.stop()
+	})
+}

@@ -473,6 +473,7 @@ const (
 	CommandKind_COMMAND_KIND_TABLE_WANTED CommandKind = 1
 	CommandKind_COMMAND_KIND_REBIRTH      CommandKind = 2
 	CommandKind_COMMAND_KIND_UPDATE       CommandKind = 3
+	CommandKind_COMMAND_KIND_SET_ASIDE    CommandKind = 4
 )
 
 // Enum value maps for CommandKind.
@@ -482,12 +483,14 @@ var (
 		1: "COMMAND_KIND_TABLE_WANTED",
 		2: "COMMAND_KIND_REBIRTH",
 		3: "COMMAND_KIND_UPDATE",
+		4: "COMMAND_KIND_SET_ASIDE",
 	}
 	CommandKind_value = map[string]int32{
 		"COMMAND_KIND_UNSPECIFIED":  0,
 		"COMMAND_KIND_TABLE_WANTED": 1,
 		"COMMAND_KIND_REBIRTH":      2,
 		"COMMAND_KIND_UPDATE":       3,
+		"COMMAND_KIND_SET_ASIDE":    4,
 	}
 )
 
@@ -1831,6 +1834,8 @@ type Command struct {
 	Version       string                 `protobuf:"bytes,6,opt,name=version,proto3" json:"version,omitempty"` // of UPDATE: which version it has to have; empty for any that is newer
 	Force         bool                   `protobuf:"varint,7,opt,name=force,proto3" json:"force,omitempty"`    // of UPDATE: in spite of an event
 	Reboot        bool                   `protobuf:"varint,8,opt,name=reboot,proto3" json:"reboot,omitempty"`  // of UPDATE: when it is installed
+	Reason        string                 `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`   // of SET_ASIDE: why what the gateway sent is not used, a word
+	Detail        string                 `protobuf:"bytes,10,opt,name=detail,proto3" json:"detail,omitempty"`  // of SET_ASIDE: the same for people
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1919,6 +1924,20 @@ func (x *Command) GetReboot() bool {
 		return x.Reboot
 	}
 	return false
+}
+
+func (x *Command) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Command) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
 }
 
 // Reply answers a command.
@@ -2103,7 +2122,7 @@ const file_courtside_proto_rawDesc = "" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\x129\n" +
 	"\x06epochs\x18\x03 \x03(\v2!.courtside.sync.v1.EpochInventoryR\x06epochs\x12*\n" +
-	"\x04gaps\x18\x04 \x03(\v2\x16.courtside.sync.v1.GapR\x04gaps\"\xe0\x01\n" +
+	"\x04gaps\x18\x04 \x03(\v2\x16.courtside.sync.v1.GapR\x04gaps\"\x90\x02\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fexpires_unix\x18\x02 \x01(\x12R\vexpiresUnix\x122\n" +
@@ -2112,7 +2131,10 @@ const file_courtside_proto_rawDesc = "" +
 	"\x03url\x18\x05 \x01(\tR\x03url\x12\x18\n" +
 	"\aversion\x18\x06 \x01(\tR\aversion\x12\x14\n" +
 	"\x05force\x18\a \x01(\bR\x05force\x12\x16\n" +
-	"\x06reboot\x18\b \x01(\bR\x06reboot\"-\n" +
+	"\x06reboot\x18\b \x01(\bR\x06reboot\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\x12\x16\n" +
+	"\x06detail\x18\n" +
+	" \x01(\tR\x06detail\"-\n" +
 	"\x05Reply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05error*C\n" +
@@ -2165,12 +2187,13 @@ const file_courtside_proto_rawDesc = "" +
 	"\x10GAP_REASON_RESET\x10\x04\x12\x1a\n" +
 	"\x16GAP_REASON_DISK_FAILED\x10\x05\x12\x16\n" +
 	"\x12GAP_REASON_CORRUPT\x10\x06\x12\x1a\n" +
-	"\x16GAP_REASON_UNACCOUNTED\x10\a*}\n" +
+	"\x16GAP_REASON_UNACCOUNTED\x10\a*\x99\x01\n" +
 	"\vCommandKind\x12\x1c\n" +
 	"\x18COMMAND_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19COMMAND_KIND_TABLE_WANTED\x10\x01\x12\x18\n" +
 	"\x14COMMAND_KIND_REBIRTH\x10\x02\x12\x17\n" +
-	"\x13COMMAND_KIND_UPDATE\x10\x03B3Z1github.com/courtside-edge/courtside/sync/contractb\x06proto3"
+	"\x13COMMAND_KIND_UPDATE\x10\x03\x12\x1a\n" +
+	"\x16COMMAND_KIND_SET_ASIDE\x10\x04B3Z1github.com/courtside-edge/courtside/sync/contractb\x06proto3"
 
 var (
 	file_courtside_proto_rawDescOnce sync.Once

@@ -91,6 +91,7 @@ const (
 	TableWanted CommandKind = 1
 	Rebirth     CommandKind = 2
 	Update      CommandKind = 3
+	SetAside    CommandKind = 4
 )
 
 // Command is what the aggregator asks of a gateway.
@@ -100,6 +101,13 @@ type Command struct {
 	Kind    CommandKind
 	Table   point.TableHash // for TableWanted
 	Order   UpdateOrder     // for Update
+	Notice  Notice          // for SetAside
+}
+
+// Notice tells a gateway that the cloud has what it sent, and does not use it.
+type Notice struct {
+	Reason string // a word, as the aggregator lists it
+	Detail string // for people
 }
 
 // UpdateOrder asks a gateway to install an update of the image that it runs on.

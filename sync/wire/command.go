@@ -14,7 +14,7 @@ const (
 )
 
 // Valid reports whether k is a known command.
-func (k CommandKind) Valid() bool { return k >= TableWanted && k <= Update }
+func (k CommandKind) Valid() bool { return k >= TableWanted && k <= SetAside }
 
 // String returns the command's name for logs.
 func (k CommandKind) String() string {
@@ -25,6 +25,8 @@ func (k CommandKind) String() string {
 		return "rebirth"
 	case Update:
 		return "update"
+	case SetAside:
+		return "set-aside"
 	}
 	return fmt.Sprintf("command(%d)", uint8(k))
 }
@@ -37,6 +39,9 @@ func EncodeCommand(c Command) []byte {
 	}
 	if c.Kind == Update {
 		m.Url, m.Version, m.Force, m.Reboot = text(c.Order.URL), text(c.Order.Version), c.Order.Force, c.Order.Reboot
+	}
+	if c.Kind == SetAside {
+		m.Reason, m.Detail = text(c.Notice.Reason), text(c.Notice.Detail)
 	}
 	return encodeControl(m)
 }
@@ -70,6 +75,14 @@ func DecodeCommand(payload []byte) (Command, error) {
 			return c, fmt.Errorf("decoding command %s: %w", c.ID, err)
 		}
 		c.Order = UpdateOrder{URL: m.Url, Version: m.Version, Force: m.Force, Reboot: m.Reboot}
+	}
+	if kind == SetAside {
+		for what, s := range map[string]string{"reason": m.Reason, "detail": m.Detail} {
+			if err := checkText(what, s, MaxTextBytes); err != nil {
+				return c, fmt.Errorf("decoding command %s: %w", c.ID, err)
+			}
+		}
+		c.Notice = Notice{Reason: m.Reason, Detail: m.Detail}
 	}
 	return c, nil
 }

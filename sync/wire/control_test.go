@@ -106,6 +106,8 @@ func TestControlRoundTrip(t *testing.T) {
 			cmd.Kind, cmd.Table = TableWanted, gen16().Draw(t, "table")
 		} else if rapid.Bool().Draw(t, "update") {
 			cmd.Kind, cmd.Order = Update, UpdateOrder{rapid.StringN(0, 200, 1024).Draw(t, "url"), rapid.StringN(0, 16, 64).Draw(t, "version"), rapid.Bool().Draw(t, "force"), rapid.Bool().Draw(t, "reboot")}
+		} else if rapid.Bool().Draw(t, "set aside") {
+			cmd.Kind, cmd.Notice = SetAside, Notice{genText().Draw(t, "reason"), genText().Draw(t, "detail")}
 		}
 		if got, err := DecodeCommand(EncodeCommand(cmd)); err != nil || got != cmd {
 			t.Fatalf("%+v, %v; want %+v", got, err, cmd)
@@ -307,7 +309,8 @@ func TestControlRefusesMessages(t *testing.T) {
 		"command: an id with a line break":  {&contract.Command{Id: "a\nb", Kind: 2}, ErrInvalid},
 		"command: an id of 65 bytes":        {&contract.Command{Id: strings.Repeat("x", 65), Kind: 2}, ErrInvalid},
 		"command: no kind":                  {&contract.Command{Id: "a"}, ErrInvalid},
-		"command: kind 4":                   {&contract.Command{Id: "a", Kind: 4}, ErrInvalid},
+		"command: kind 5":                   {&contract.Command{Id: "a", Kind: 5}, ErrInvalid},
+		"command: a detail too long":        {&contract.Command{Id: "a", Kind: 4, Detail: strings.Repeat("x", 5000)}, ErrTooLarge},
 		"command: an address too long":      {&contract.Command{Id: "a", Kind: 3, Url: strings.Repeat("x", 1025)}, ErrTooLarge},
 		"command: a version too long":       {&contract.Command{Id: "a", Kind: 3, Version: strings.Repeat("1", 65)}, ErrTooLarge},
 		"command: a table without hash":     {&contract.Command{Id: "a", Kind: 1}, ErrInvalid},
@@ -352,7 +355,7 @@ func TestMapsMayBeAbsent(t *testing.T) {
 	if err != nil || m != (clock.Map{}) {
 		t.Errorf("%+v, %v", m, err)
 	}
-	if got := fmt.Sprint(TableWanted, Rebirth, Update, CommandKind(9)); got != "table-wanted rebirth update command(9)" {
+	if got := fmt.Sprint(TableWanted, Rebirth, Update, SetAside, CommandKind(9)); got != "table-wanted rebirth update set-aside command(9)" {
 		t.Errorf("commands are called %s", got)
 	}
 }

@@ -233,6 +233,7 @@ func FuzzDecodeInventory(f *testing.F) {
 
 func FuzzDecodeCommand(f *testing.F) {
 	fuzzControl(f, DecodeCommand, EncodeCommand, Command{ID: "1", Kind: Rebirth}, Command{ID: "2", Kind: Update, Order: UpdateOrder{URL: "https://a:8884/x.raucb", Version: "20261124.1", Force: true, Reboot: true}},
+		Command{ID: "3", Kind: SetAside, Notice: Notice{Reason: "device-not-granted", Detail: "point table names device plc-9"}},
 		Command{ID: "c-2", Kind: TableWanted, Table: point.TableHash{4}, Expires: time.Unix(1763000000, 0)})
 }
 
