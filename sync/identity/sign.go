@@ -161,7 +161,7 @@ func (v *Verifier) check(k *signed) error {
 	}
 	now := v.source.clock.now()
 	if !now.Before(k.proof.NotAfter) {
-		return fmt.Errorf("identity: verifying a signer: %w: valid until %s, and it is %s or later", ErrExpired, k.proof.NotAfter, now)
+		return fmt.Errorf("identity: verifying a signer: %w: valid until %s, and it is %s or later", ErrExpired, k.proof.NotAfter, now.UTC().Truncate(time.Second))
 	}
 	if k.checked == m && now.Before(k.until) {
 		return nil

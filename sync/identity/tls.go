@@ -72,7 +72,7 @@ func (s *Source) certificate() (*tls.Certificate, error) {
 		return nil, err
 	}
 	if now := s.clock.now(); !now.Before(m.notAfter) {
-		return nil, fmt.Errorf("identity: %w: %s was valid until %s, and it is %s or later", ErrExpired, m.id, m.notAfter, now)
+		return nil, fmt.Errorf("identity: %w: %s was valid until %s, and it is %s or later", ErrExpired, m.id, m.notAfter.UTC(), now.UTC().Truncate(time.Second))
 	}
 	return m.cert, nil
 }
