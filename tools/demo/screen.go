@@ -35,6 +35,9 @@ func (c *screen) draw(s *site) {
 		if time.Since(c.last) < plainEvery {
 			return
 		}
+		if c.last.IsZero() {
+			fmt.Printf("page http://%s/   API http://%s/openapi.json   ground truth %s/truth   logs %s\n", s.api, s.api, s.sim.URL(), s.dir)
+		}
 		c.last = time.Now()
 	}
 	var sum summary
